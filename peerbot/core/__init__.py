@@ -1,0 +1,1 @@
+"""Use cases over ports; no input or output of their own."""

@@ -1,0 +1,1 @@
+"""The demo community, reached only by `peerbot demo` and tests."""

@@ -1,0 +1,1 @@
+"""Store and forward of ciphertext: the server and its client."""

@@ -1,0 +1,1 @@
+"""What is kept in databases: the vault and the relay log."""
