@@ -10,6 +10,7 @@ BIN := .venv/bin
 # -qq: the lock has decided everything; only errors are worth a line.
 INSTALL := $(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --no-compile --only-binary=:all:
 INSTALL_SELF := $(INSTALL) --no-deps --no-build-isolation --editable .
+NAME_ONE := To use another: make PYTHON=/path/to/python3
 OFFLINE := { echo "Installing failed (see above). It needs the network once; run the same command again." >&2; exit 1; }
 
 help: ## list these targets
@@ -26,7 +27,7 @@ test: .venv/.dev ## lint, types, import contracts and every test (ARGS go to pyt
 	@echo "== mypy: types"
 	@$(BIN)/mypy
 	@echo "== lint-imports: who may import whom"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@echo "== pytest: tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -51,7 +52,8 @@ lock: .venv-lock/.uv ## write both lock files anew from pyproject.toml (ARGS=--u
 	@if grep -n '://' requirements*.lock; then echo "A lock file must not name an index." >&2; exit 1; fi
 
 clean: ## remove the environments, caches and build output
-	rm -rf .venv .venv-lock build dist bench.json .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lock build dist bench.json
+	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.runtime: .venv/.made requirements.lock pyproject.toml
@@ -68,9 +70,9 @@ clean: ## remove the environments, caches and build output
 
 .venv/.made .venv-lock/.made:
 	@command -v "$(PYTHON)" >/dev/null || { \
-		echo "peerbot needs Python 3.11 or newer, and there is no $(PYTHON). Name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+		echo "peerbot needs Python 3.11 or newer; there is no $(PYTHON). $(NAME_ONE)" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "peerbot needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" -V 2>&1). Name a newer one: make PYTHON=/path/to/python3" >&2; exit 1; }
+		echo "peerbot needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" -V 2>&1). $(NAME_ONE)" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks its venv module. On Debian and Ubuntu the package is python3-venv." >&2; exit 1; }
 	@"$(PYTHON)" -m venv --clear $(@D)
