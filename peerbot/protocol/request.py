@@ -1,0 +1,79 @@
+"""REQUEST: a device asks one named device for epochs it can't open (checks R01 to R03)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from peerbot.errors import Refused
+from peerbot.protocol import labels, wire
+from peerbot.protocol.primitives import CryptoFailure, SigningKey, verify
+from peerbot.protocol.roster.state import FOREVER, Device, Epoch, Roster
+from peerbot.protocol.wire import U64, Layout, Malformed, Raw, Var
+
+_CORE: Final = Layout(b"request-core", Raw(32), Raw(16), U64(), Raw(16))
+_REQUEST: Final = Layout(b"request", Var(256), Raw(64))
+DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """REKEY_REQUEST: `device` asks `whom` for epoch `e` and the ones before it that it may read."""
+
+    cid: bytes
+    device: bytes
+    e: int
+    whom: bytes
+
+
+def make_request(key: SigningKey, request: Request) -> bytes:
+    core = _CORE.encode(request.cid, request.device, request.e, request.whom)
+    return _REQUEST.encode(core, key.sign(labels.SIG_REQUEST, core))
+
+
+def admit_request(raw: bytes, roster: Roster, p: int, seen: set[tuple[bytes, int, bytes]]) -> Request:
+    """R01 size, parse, cid; R02 device active, signature; R03 epoch known, one per device, epoch and device asked.
+
+    `seen` holds the requests already admitted. Raises Refused.
+    """
+    try:
+        if len(raw) > wire.MAX_REQUEST:
+            raise Malformed
+        core, signature = _REQUEST.decode(raw)
+        request = Request(*_CORE.decode(core))
+    except Malformed:
+        raise Refused("R01") from None
+    if request.cid != roster.cid:
+        raise Refused("R01")
+    device = roster.devices.get(request.device)
+    if device is None or not device.active_at(p):
+        raise Refused("R02")
+    try:
+        verify(device.dsk, labels.SIG_REQUEST, core, signature)
+    except CryptoFailure:
+        raise Refused("R02") from None
+    if request.e not in roster.epochs or (request.device, request.e, request.whom) in seen:
+        raise Refused("R03")
+    return request
+
+
+def epochs_due(roster: Roster, device: Device, upto: int, now: int) -> list[Epoch]:
+    """The epochs up to number `upto` that `device` may be given: those it was active in, and those whose own `hist`
+    and today's policy both still allow (attacks 13 and 14). `now` in seconds since 1970. Newest first.
+
+    An epoch's age counts from its end, which is when its successor began.
+    """
+    if not device.active:
+        return []
+    due = []
+    epoch = roster.epochs.get(upto)
+    ended = now if epoch is None or (after := roster.epochs.get(upto + 1)) is None else after.time
+    ended_p = FOREVER if epoch is None or (after := roster.epochs.get(upto + 1)) is None else after.p
+    while epoch is not None:
+        window = min(epoch.history_days, roster.policy.history_days) * DAY
+        was_there = device.added_p < ended_p
+        if was_there or now - ended < window:
+            due.append(epoch)
+        ended, ended_p = epoch.time, epoch.p
+        epoch = roster.epochs.get(epoch.e - 1)
+    return due
