@@ -72,8 +72,8 @@ class CircleRelay(Protocol):
 
     Every method may raise RelayError: "relay-unreachable", "relay-slow", "relay-garbage" (it answered something a relay
     doesn't say), "relay-denied" (this credential may not), "relay-busy" (rate cap; facts: seconds), "relay-refused"
-    (facts: check), "relay-clock" (its clock and ours differ by more than an hour; facts: seconds). An invite or recovery
-    credential reads entries and subkeys, of other records the digest, and may append one entry.
+    (facts: check), "relay-clock" (its clock and ours differ by more than an hour; facts: seconds). An invite or
+    recovery credential reads entries and subkeys, of other records the digest, and may append one entry.
     """
 
     async def append(
@@ -135,7 +135,7 @@ class Relay(Protocol):
     async def close(self) -> None: ...
 
 
-# --- the vault ---------------------------------------------------------------------------------------------------------
+# --- the vault --------------------------------------------------------------------------------------------------------
 
 
 class Status(IntEnum):

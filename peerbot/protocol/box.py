@@ -6,7 +6,7 @@ import struct
 from typing import Final
 
 from peerbot.protocol import labels, wire
-from peerbot.protocol.primitives import CryptoFailure, aead_open, aead_seal, hmac_sha256, same
+from peerbot.protocol.primitives import CryptoFailure, aead_open, aead_seal, hmac_each, hmac_sha256, same
 from peerbot.protocol.secret import MessageKey
 
 LEAST_MESSAGE: Final = 256
@@ -33,9 +33,8 @@ def commitment(key: MessageKey) -> bytes:
 
 def seal_box(key: MessageKey, padded: bytes, aad: bytes) -> tuple[bytes, bytes]:
     """(kc, ciphertext). Every key is used for one box, so a derived nonce can't repeat."""
-    mk = key.reveal()
-    nonce = hmac_sha256(mk, _N)[:12]
-    return hmac_sha256(mk, _KC), aead_seal(hmac_sha256(mk, _K), nonce, padded, aad)
+    kc, k, n = hmac_each(key.reveal(), _KC, _K, _N)
+    return kc, aead_seal(k, n[:12], padded, aad)
 
 
 def open_box(key: MessageKey, kc: bytes, ciphertext: bytes, aad: bytes) -> bytes:
@@ -47,8 +46,8 @@ def open_box(key: MessageKey, kc: bytes, ciphertext: bytes, aad: bytes) -> bytes
 
 def decrypt_box(key: MessageKey, ciphertext: bytes, aad: bytes) -> bytes:
     """The AEAD half of open_box, for callers that number the two checks apart (M14, M15)."""
-    mk = key.reveal()
-    return aead_open(hmac_sha256(mk, _K), hmac_sha256(mk, _N)[:12], ciphertext, aad)
+    k, n = hmac_each(key.reveal(), _K, _N)
+    return aead_open(k, n[:12], ciphertext, aad)
 
 
 def bucket(size: int, least: int) -> int:

@@ -149,7 +149,7 @@ def _open(
     device: bytes,
     keys: Mapping[int, tuple[SealingKey, bytes]],
 ) -> tuple[DirectHeader, bytes, bytes, str, bytes]:
-    """D04: a slot of mine opens, the key is the committed one, and the inside is exactly one signed core for this cid."""
+    """D04: a slot of mine opens, the key is the committed one, the inside is exactly one signed core for this cid."""
     mine = next(((n, sealed) for to, n, sealed in slots if to == device and n in keys), None)
     if mine is None:
         raise Refused("D04")

@@ -7,6 +7,7 @@ from typing import Final
 
 from peerbot.errors import Refused
 from peerbot.protocol import labels, wire
+from peerbot.protocol.box import mac
 from peerbot.protocol.keys import epoch_commit, epoch_key
 from peerbot.protocol.primitives import CryptoFailure, SealingKey, SigningKey, random_bytes, same, seal
 from peerbot.protocol.roster.apply import apply_entry
@@ -89,14 +90,16 @@ def check_commit(secret: EpochSecret, cid: bytes, epoch: Epoch) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EpochKeys:
-    """An epoch's derived keys, made once and used for every message in it."""
+    """An epoch's derived keys, made once and used for every message in it. `hedge` is M(EK, "hedge")."""
 
     e: int
     key: EpochKey
+    hedge: EpochKey
 
 
 def keys_of(secret: EpochSecret, cid: bytes, epoch: Epoch) -> EpochKeys:
-    return EpochKeys(epoch.e, epoch_key(secret, cid, epoch.e, epoch.prev))
+    key = epoch_key(secret, cid, epoch.e, epoch.prev)
+    return EpochKeys(epoch.e, key, EpochKey(mac(key.reveal(), labels.MAC_HEDGE)))
 
 
 def build_entry(

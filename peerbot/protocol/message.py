@@ -15,9 +15,9 @@ import msgspec
 from peerbot.errors import Fork, Refused, UpgradeNeeded
 from peerbot.protocol import labels, wire
 from peerbot.protocol.bodies import AnyBody, BodyWrong, Unknown, decode_body
-from peerbot.protocol.box import LEAST_MESSAGE, PaddingWrong, commitment, decrypt_box, mac, pad, seal_box, unpad
+from peerbot.protocol.box import LEAST_MESSAGE, PaddingWrong, commitment, decrypt_box, pad, seal_box, unpad
 from peerbot.protocol.epochs import EpochKeys
-from peerbot.protocol.primitives import CryptoFailure, SigningKey, random_bytes, same, sha256, verify
+from peerbot.protocol.primitives import CryptoFailure, SigningKey, hmac_sha256, random_bytes, same, sha256, verify
 from peerbot.protocol.roster.state import Device, Member, Roster
 from peerbot.protocol.secret import MessageKey
 from peerbot.protocol.wire import U64, ZERO32, Layout, Malformed, Raw, Var
@@ -39,8 +39,10 @@ _HEADER: Final = Layout(
     U64(),
     Raw(32),
 )
-_SEALED: Final = Layout(b"msg", Var(1024), Raw(32), Var(wire.MAX_MESSAGE))
-_WIRE: Final = Layout(b"message", Var(wire.MAX_MESSAGE), Raw(64))
+_KEY_INPUT: Final = Layout(labels.MAC_MESSAGE_KEY, Raw(32), Raw(32))
+_SALT_INPUT: Final = Layout(labels.MAC_SALT, Raw(32), Raw(_HEADER.size - 32), Var(wire.MAX_MESSAGE))
+_SEALED: Final = Layout(b"msg", Raw(_HEADER.size), Raw(32), Var(wire.MAX_MESSAGE))
+_WIRE: Final = Layout(b"message", Raw(64), Var(wire.MAX_MESSAGE))
 MAX_PLAINTEXT: Final = 32 * 1024 - 4
 
 
@@ -124,17 +126,16 @@ def seal_message(keys: EpochKeys, key: SigningKey, header: Header, plaintext: by
     if len(plaintext) > MAX_PLAINTEXT:
         raise ValueError("the body doesn't fit into a message")
     unsalted = _HEADER.encode(*msgspec.structs.astuple(header))[:-32]
-    hedge = mac(keys.key.reveal(), labels.MAC_HEDGE)
-    salt = mac(hedge, labels.MAC_SALT, random_bytes(32), unsalted, plaintext)
+    salt = hmac_sha256(keys.hedge.reveal(), _SALT_INPUT.encode(random_bytes(32), unsalted, plaintext))
     raw = unsalted + salt
     kc, ciphertext = seal_box(message_key(keys, raw), pad(plaintext, LEAST_MESSAGE), raw)
     sealed = _SEALED.encode(raw, kc, ciphertext)
-    return _WIRE.encode(sealed, key.sign(labels.SIG_MESSAGE, sha256(sealed)))
+    return _WIRE.encode(key.sign(labels.SIG_MESSAGE, sha256(sealed)), sealed)
 
 
 def message_key(keys: EpochKeys, header_bytes: bytes) -> MessageKey:
     """MK, from the epoch key, the salt (the header's last field) and H(hdr)."""
-    return MessageKey(mac(keys.key.reveal(), labels.MAC_MESSAGE_KEY, header_bytes[-32:], sha256(header_bytes)))
+    return MessageKey(hmac_sha256(keys.key.reveal(), _KEY_INPUT.encode(header_bytes[-32:], sha256(header_bytes))))
 
 
 def parse(raw: bytes) -> SealedMessage:
@@ -142,7 +143,7 @@ def parse(raw: bytes) -> SealedMessage:
     if len(raw) > wire.MAX_MESSAGE:
         raise Refused("M01")
     try:
-        sealed, signature = _WIRE.decode(raw)
+        signature, sealed = _WIRE.decode(raw)
     except Malformed:
         raise Refused("M02") from None
     return parse_sealed(sealed, signature)

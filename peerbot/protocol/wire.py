@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from peerbot.protocol.labels import PREFIX
@@ -51,6 +52,7 @@ class Var:
 Field = U64 | Raw | Var
 
 
+@cache
 def _head(label: bytes, arity: int) -> bytes:
     full = PREFIX + label
     return bytes((len(full),)) + full + arity.to_bytes(2, "big")
@@ -84,100 +86,97 @@ def decode_list(label: bytes, data: bytes, most: int) -> tuple[bytes, ...]:
     count = int.from_bytes(data[start - 2 : start], "big")
     if count > most:
         raise Malformed
-    return _split(data, start, count)
+    return tuple(_split(data, start, count))
 
 
-def _split(data: bytes, at: int, count: int) -> tuple[bytes, ...]:
+def _split(data: bytes, at: int, count: int) -> list[bytes]:
     """`count` length-prefixed fields from `at` to exactly the end."""
     out = []
-    end = len(data)
     for _ in range(count):
-        if end - at < 4:
-            raise Malformed
-        (size,) = _U32.unpack_from(data, at)
-        at += 4
-        if size > end - at:
-            raise Malformed
-        out.append(data[at : at + size])
-        at += size
-    if at != end:
+        start = at + 4
+        at = start + int.from_bytes(data[at:start], "big")
+        out.append(data[start:at])
+    # A field that ran past the end leaves `at` past it too, and no later one can bring it back.
+    if at != len(data):
         raise Malformed
-    return tuple(out)
+    return out
 
 
 class Layout:
     """A label with its fixed arity and field widths; encodes and parses exactly.
 
-    Where every field has one width, one precompiled struct does the work, which is what makes message headers cheap.
+    Fields of one width up to the first Var are packed by one precompiled struct, together with that Var's length: most
+    structures are such a front with at most one Var behind it, and messages are made of nothing else.
     """
 
-    __slots__ = ("_fixed", "_head", "_lengths", "_template", "fields", "label")
+    __slots__ = ("_arity", "_constants", "_front", "_head", "_raw_at", "_rest", "_template", "_widths", "label")
 
     def __init__(self, label: bytes, *fields: Field) -> None:
         self.label = label
-        self.fields = fields
+        self._arity = len(fields)
         self._head = _head(label, len(fields))
-        self._fixed: struct.Struct | None = None
-        self._lengths: tuple[int, ...] = ()
-        self._template: list[Any] = []
-        if not any(isinstance(field, Var) for field in fields):
-            sizes = [8 if isinstance(f, U64) else f.size for f in fields if not isinstance(f, Var)]
-            codes = ["Q" if isinstance(f, U64) else f"{size}s" for f, size in zip(fields, sizes, strict=True)]
-            self._fixed = struct.Struct(f">{len(self._head)}s" + "".join("I" + code for code in codes))
-            self._lengths = tuple(sizes)
-            self._template = [self._head] + [part for size in sizes for part in (size, None)]
+        cut = next((i for i, f in enumerate(fields) if isinstance(f, Var)), len(fields))
+        front = [f for f in fields[:cut] if not isinstance(f, Var)]
+        self._rest = fields[cut:]
+        sizes = [8 if isinstance(f, U64) else f.size for f in front]
+        codes = ["Q" if isinstance(f, U64) else f"{size}s" for f, size in zip(front, sizes, strict=True)]
+        tail = "I" if self._rest else ""
+        self._front = struct.Struct(f">{len(self._head)}s" + "".join("I" + code for code in codes) + tail)
+        self._constants = (self._head, *sizes)
+        self._template: list[Any] = [self._head, *(part for size in sizes for part in (size, None))]
+        self._raw_at = [i for i, f in enumerate(front) if isinstance(f, Raw)]
+        self._widths = [f.size for f in front if isinstance(f, Raw)]
+
+    @property
+    def size(self) -> int:
+        """Bytes of a structure without Var fields; of others, of their front."""
+        return self._front.size
 
     def encode(self, *values: int | bytes) -> bytes:
         """The structure's bytes. A value of the wrong width is a programming error and raises ValueError."""
-        if len(values) != len(self.fields):
-            raise ValueError(f"{self.label!r} takes {len(self.fields)} fields")
-        for field, value in zip(self.fields, values, strict=True):
-            if isinstance(field, U64):
-                continue
-            size = len(value)  # type: ignore[arg-type]
-            if size != field.size if isinstance(field, Raw) else not field.least <= size <= field.most:
-                raise ValueError(f"a field of {self.label!r} has a wrong width")
-        if self._fixed is not None:
-            parts = self._template.copy()
+        # struct would pad or cut a value of the wrong width without a word.
+        if len(values) != self._arity or [len(values[i]) for i in self._raw_at] != self._widths:  # type: ignore[arg-type]
+            raise ValueError(f"a field of {self.label!r} has a wrong width")
+        parts = self._template.copy()
+        rest = self._rest
+        if not rest:
             parts[2::2] = values
-            return self._fixed.pack(*parts)
-        out = [self._head]
-        for value in values:
-            raw = u64(value) if isinstance(value, int) else value
-            out.append(_U32.pack(len(raw)))
-            out.append(raw)
-        return b"".join(out)
+            return self._front.pack(*parts)
+        parts[2::2] = values[: -len(rest)]
+        raws = [v if isinstance(v, bytes) else u64(v) for v in values[-len(rest) :]]
+        for field, raw in zip(rest, raws, strict=True):
+            if not _fits(field, len(raw)):
+                raise ValueError(f"a field of {self.label!r} has a wrong width")
+        out = self._front.pack(*parts, len(raws[0])) + raws[0]
+        return out if len(raws) == 1 else out + b"".join(_U32.pack(len(raw)) + raw for raw in raws[1:])
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """The fields, integers as int. Raises Malformed unless `data` is exactly one such structure."""
-        if self._fixed is not None:
-            if len(data) != self._fixed.size:
-                raise Malformed
-            parts = self._fixed.unpack(data)
-            if parts[0] != self._head or parts[1::2] != self._lengths:
-                raise Malformed
-            return parts[2::2]
-        head = len(self._head)
-        if data[:head] != self._head:
+        front = self._front
+        rest = self._rest
+        if len(data) != front.size if not rest else len(data) < front.size:
             raise Malformed
-        return tuple(
-            _typed(field, raw) for field, raw in zip(self.fields, _split(data, head, len(self.fields)), strict=True)
-        )
+        parts = front.unpack_from(data)
+        last = len(parts) - 1 if rest else len(parts)
+        if (parts[0], *parts[1:last:2]) != self._constants:
+            raise Malformed
+        if not rest:
+            return parts[2::2]
+        raws = _split(data, front.size - 4, len(rest))
+        for field, raw in zip(rest, raws, strict=True):
+            if not _fits(field, len(raw)):
+                raise Malformed
+        return (*parts[2:last:2], *(map(_typed, rest, raws) if len(rest) > 1 else raws))
+
+
+def _fits(field: Field, size: int) -> bool:
+    if isinstance(field, Var):
+        return field.least <= size <= field.most
+    return size == (8 if isinstance(field, U64) else field.size)
 
 
 def _typed(field: Field, raw: bytes) -> int | bytes:
-    size = len(raw)
-    if isinstance(field, U64):
-        if size != 8:
-            raise Malformed
-        return int.from_bytes(raw, "big")
-    if isinstance(field, Raw):
-        if size != field.size:
-            raise Malformed
-        return raw
-    if not field.least <= size <= field.most:
-        raise Malformed
-    return raw
+    return int.from_bytes(raw, "big") if isinstance(field, U64) else raw
 
 
 def label_of(data: bytes) -> bytes:

@@ -84,9 +84,9 @@ def _genesis_shape(entry: Entry) -> None:
     kinds = [type(op) for op in ops]
     if kinds[:5] != [AddMember, AddDevice, SetRole, SetPolicy, SetRelay] or kinds[5:] not in ([], [SetRecovery]):
         raise Refused("E02")
-    founder = ops[0]
-    device = ops[1]
-    assert isinstance(founder, AddMember) and isinstance(device, AddDevice)  # noqa: S101 - narrows what kinds says
+    founder, device = ops[0], ops[1]
+    if not isinstance(founder, AddMember) or not isinstance(device, AddDevice):
+        raise Refused("E02")
     plain = founder == AddMember(founder.member, 0, ZERO16, ZERO16, b"") and founder.member != ZERO16
     same = {op.member for op in ops if isinstance(op, AddMember | AddDevice | SetRole | SetRecovery)}
     owner = any(isinstance(op, SetRole) and op.role == Role.OWNER for op in ops)

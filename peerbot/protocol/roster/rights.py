@@ -63,7 +63,7 @@ def _subject(op: Op) -> bytes:
 
 
 def _self_admission(before: Roster, entry: Entry) -> bool:
-    """One native member, one device of theirs, at most a recovery key of theirs, by an invite that needs no approval."""
+    """One native member, one own device, at most an own recovery key, by an invite that needs no approval."""
     ops = entry.core.ops
     if before.invites[entry.core.signer.id].approve or len(ops) not in (2, 3):
         return False

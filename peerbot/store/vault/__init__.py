@@ -1,0 +1,1 @@
+"""One person's encrypted store: SQLCipher, one writer, rows keyed by log position."""
