@@ -34,7 +34,7 @@ def check_rights(before: Roster, entry: Entry) -> None:
     """E10. Raises Refused unless every op is one the signer may do."""
     core = entry.core
     subjects = [(type(op), _subject(op)) for op in core.ops]
-    if (not core.ops and core.epoch is None) or len(set(subjects)) != len(subjects):
+    if (not core.ops and core.epoch is None) or len(set(subjects)) != len(subjects) or _serves_the_gone(core.ops):
         raise Refused("E10")
     if core.signer.by is By.INVITE:
         allowed = _self_admission(before, entry)
@@ -60,6 +60,16 @@ def _subject(op: Op) -> bytes:
             return op.invite
         case _:
             return op.member
+
+
+def _serves_the_gone(ops: tuple[Op, ...]) -> bool:
+    """Something is given to a member whom the same entry removes; a device added so would read on unseen."""
+    gone = {op.member for op in ops if isinstance(op, RemoveMember | Leave)}
+    if not gone:
+        return False
+    given = {op.member for op in ops if isinstance(op, AddDevice | AddHost | SetRole | SetRecovery)}
+    hosts = {op.gateway for op in ops if isinstance(op, AddHost)} | {op.host for op in ops if isinstance(op, AddMember)}
+    return bool(gone & (given | hosts))
 
 
 def _self_admission(before: Roster, entry: Entry) -> bool:
@@ -118,9 +128,7 @@ def _may(before: Roster, entry: Entry, signer: Member, op: Op) -> bool:
             found = before.members.get(op.member)
             return found is not None and found.host == op.gateway and signer.id in (op.member, op.gateway)
         case SetRole():
-            found = before.members.get(op.member)
-            known = found is not None and found.active and (not found.hosted or Role(op.role) in HOSTABLE)
-            return known and signer.role is Role.OWNER
+            return signer.role is Role.OWNER and _may_have(before, op)
         case SetPolicy() | SetRelay():
             return signer.role is Role.OWNER
         case SetRecovery():
@@ -185,8 +193,21 @@ def _may_add_host(before: Roster, entry: Entry, op: AddHost) -> bool:
         for who, _ in entry.signatures
         if who.by is By.DEVICE and who.id in before.devices and before.devices[who.id].active
     }
+    if any(isinstance(o, SetRole) and o.member in (op.member, op.gateway) for o in entry.core.ops):
+        return False
     speaks = member.id if before.devices_of(member.id) else member.host
     return gateway.role is Role.GATEWAY and member.role in HOSTABLE and {speaks, gateway.id} <= signing
+
+
+def _may_have(before: Roster, op: SetRole) -> bool:
+    """A gateway speaks for those it hosts: they get no role it may not use, and it stays a gateway while it hosts."""
+    found = before.members.get(op.member)
+    if found is None or not found.active:
+        return False
+    if found.role is Role.GATEWAY and op.role != Role.GATEWAY:
+        return not any(m.host == found.id for m in before.members_active())
+    hosted = found.hosted or found.host != ZERO16
+    return not hosted or Role(op.role) in HOSTABLE
 
 
 def _may_invite(signer: Member, role: Role) -> bool:
