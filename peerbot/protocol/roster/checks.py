@@ -11,11 +11,12 @@ from peerbot.protocol import labels, subkey, wire
 from peerbot.protocol.keys import device_id
 from peerbot.protocol.primitives import CryptoFailure, check_signing_key, verify
 from peerbot.protocol.roster.apply import apply_entry, apply_subkey, blank
-from peerbot.protocol.roster.entry import By, Entry, Signer, circle_id, devices_added, parse_entry
+from peerbot.protocol.roster.entry import Approval, By, Entry, Signer, circle_id, devices_added, parse_entry
 from peerbot.protocol.roster.ops import (
     AddDevice,
     AddInvite,
     AddMember,
+    Checkpoint,
     Leave,
     Op,
     RemoveDevice,
@@ -57,6 +58,7 @@ class Outcome:
 
 def admit(before: Roster, entry: Entry, p: int, head_at: HeadAt) -> Roster:
     """The roster after `entry`. Raises Refused with the check's number, or Fork, or UpgradeNeeded."""
+    upgrade_wanted(before)
     case = Case(before, entry, p, head_at)
     for check in BEFORE:
         check(case)
@@ -90,7 +92,7 @@ def _genesis_shape(entry: Entry) -> None:
     plain = founder == AddMember(founder.member, 0, ZERO16, ZERO16, b"") and founder.member != ZERO16
     same = {op.member for op in ops if isinstance(op, AddMember | AddDevice | SetRole | SetRecovery)}
     owner = any(isinstance(op, SetRole) and op.role == Role.OWNER for op in ops)
-    if not plain or same != {founder.member} or not owner:
+    if not plain or same != {founder.member} or not owner or entry.subkeys[0].n != 1:
         raise Refused("E02")
     if entry.core.signer != Signer(By.DEVICE, device_id(device.dsk)) or len(entry.signatures) != 1 or entry.approvals:
         raise Refused("E07")
@@ -134,6 +136,8 @@ def e08_signatures(c: Case) -> None:
     """The signers' signatures, each new device's proof of possession, and its SUBKEY's signature."""
     core = c.entry.core
     try:
+        if len({who for who, _ in c.entry.signatures}) != len(c.entry.signatures):
+            raise CryptoFailure
         for who, signature in c.entry.signatures:
             key = _key_of(c, who)
             if key is None:
@@ -161,42 +165,59 @@ def hosted_join(cid: bytes, member: bytes, gateway: bytes) -> bytes:
 
 
 def e06_log_head(c: Case) -> None:
-    """The log the signer saw is ours; asked after E08, so that only a true signature can raise the alarm."""
+    """The log the signer saw is ours, as is each CHECKPOINT; asked after E08, so that only a true signature can raise
+    the alarm.
+    """
     core = c.entry.core
-    if core.log_pos >= c.p:
+    seen = [(core.log_pos, core.log_head), *((op.p, op.head) for op in core.ops if isinstance(op, Checkpoint))]
+    if any(p >= c.p for p, _ in seen):
         raise Refused("E06")
-    mine = c.head_at(core.log_pos)
-    if mine is not None and mine != core.log_head:
-        raise Fork("E06")
+    for p, head in seen:
+        mine = c.head_at(p)
+        if mine is not None and mine != head:
+            raise Fork("E06")
 
 
 def e09_quorum(c: Case) -> None:
-    """Promotions and gateway admissions take a second person once there are two, where the policy says so."""
-    if c.before.policy.quorum < 2 or c.entry.core.signer.by is not By.DEVICE:
-        return
-    signer = c.before.member_of(c.entry.core.signer.id)
-    others = {m.id for m in c.before.members_active() if m.role in LEADERS and not m.hosted} - {signer.id}
-    if not others:
-        return
-    for op in c.entry.core.ops:
-        if isinstance(op, SetRole | AddInvite) and Role(op.role) in _PROMOTED and not _approved(c, op, others):
-            raise Refused("E09")
+    """Promotions, gateway admissions and a lower quorum take a second person once there are two.
+
+    Approvals aren't under the signature, so one nobody needs is refused: it could be dropped on the way and change the
+    hash, or use up a nonce.
+    """
+    left = list(c.entry.approvals)
+    signer = c.entry.core.signer
+    if c.before.policy.quorum >= 2 and signer.by is By.DEVICE:
+        me = c.before.member_of(signer.id).id
+        leaders = (m for m in c.before.members_active() if m.role in LEADERS and m.id != me)
+        others = {m.id for m in leaders if c.before.devices_of(m.id)}
+        for op in (op for op in c.entry.core.ops if others and _takes_two(op)):
+            approval = next((a for a in left if _approves(c, a, op, others)), None)
+            if approval is None:
+                raise Refused("E09")
+            left.remove(approval)
+    if left:
+        raise Refused("E09")
 
 
-def _approved(c: Case, op: Op, others: set[bytes]) -> bool:
-    for approval in c.entry.approvals:
-        device = c.before.devices.get(approval.device)
-        fits = approval.cid == c.before.cid and approval.op == encode_op(op) and approval.nonce not in c.before.nonces
-        if device is None or not device.active or device.member not in others or not fits:
-            continue
-        if approval.expires < c.entry.core.ts:
-            continue
-        try:
-            verify(device.dsk, labels.SIG_PROPOSAL, approval.proposal, approval.signature)
-        except CryptoFailure:
-            continue
-        return True
-    return False
+def _takes_two(op: Op) -> bool:
+    if isinstance(op, SetPolicy):
+        return op.quorum < 2
+    return isinstance(op, SetRole | AddInvite) and Role(op.role) in _PROMOTED
+
+
+def _approves(c: Case, approval: Approval, op: Op, others: set[bytes]) -> bool:
+    device = c.before.devices.get(approval.device)
+    if device is None or not device.active or device.member not in others:
+        return False
+    fits = approval.cid == c.before.cid and approval.op == encode_op(op) and approval.nonce not in c.before.nonces
+    # As for invites (E18): a signer who turns back the entry's clock doesn't make an old approval young.
+    if not fits or approval.expires < max(c.before.time, c.entry.core.ts):
+        return False
+    try:
+        verify(device.dsk, labels.SIG_PROPOSAL, approval.proposal, approval.signature)
+    except CryptoFailure:
+        return False
+    return True
 
 
 def e10_rights(c: Case) -> None:
@@ -320,6 +341,7 @@ AFTER: Final = (
 
 def admit_subkey(roster: Roster, raw: bytes, p: int) -> Roster:
     """S01 to S05 on a SUBKEY record at log position p. Raises Refused or UpgradeNeeded."""
+    upgrade_wanted(roster)
     record = subkey.parse_subkey(raw, roster.cid)
     device = roster.devices.get(record.device)
     if device is None or not device.active_at(p):

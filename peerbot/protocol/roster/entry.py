@@ -150,8 +150,8 @@ def sign_entry(
     """The wire of an entry, signed by its signer and by others where an op asks for them."""
     raw = encode_core(core)
     signers = ((core.signer, key), *also)
-    items = [_SIGNATURE.encode(who.by, who.id, k.sign(labels.SIG_ENTRY, raw)) for who, k in signers]
-    return _ENTRY.encode(raw, wire.encode_list(b"sigs", [*items, *approvals]))
+    first, *others = [_SIGNATURE.encode(who.by, who.id, k.sign(labels.SIG_ENTRY, raw)) for who, k in signers]
+    return _ENTRY.encode(raw, wire.encode_list(b"sigs", [first, *sorted([*others, *approvals])]))
 
 
 def approve(key: SigningKey, device: bytes, cid: bytes, op: Op, nonce: bytes, expires: int) -> bytes:
@@ -199,7 +199,11 @@ def _parse_core(raw: bytes) -> Core:
 def _parse_signatures(raw: bytes) -> tuple[tuple[tuple[Signer, bytes], ...], tuple[Approval, ...]]:
     signatures: list[tuple[Signer, bytes]] = []
     approvals: list[Approval] = []
-    for item in wire.decode_list(b"sigs", raw, MAX_SIGNATURES):
+    items = wire.decode_list(b"sigs", raw, MAX_SIGNATURES)
+    # They aren't under the signature themselves: any other order would give one entry a second hash.
+    if list(items[1:]) != sorted(set(items[1:])):
+        raise Malformed
+    for item in items:
         if wire.label_of(item) == b"approval":
             proposal, device, signature = _APPROVAL.decode(item)
             cid, op, nonce, expires = _PROPOSAL.decode(proposal)

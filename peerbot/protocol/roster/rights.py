@@ -34,7 +34,9 @@ def check_rights(before: Roster, entry: Entry) -> None:
     """E10. Raises Refused unless every op is one the signer may do."""
     core = entry.core
     subjects = [(type(op), _subject(op)) for op in core.ops]
-    if (not core.ops and core.epoch is None) or len(set(subjects)) != len(subjects) or _serves_the_gone(core.ops):
+    if (not core.ops and core.epoch is None) or len(set(subjects)) != len(subjects):
+        raise Refused("E10")
+    if _serves_the_gone(core.ops) or not _cosigned_as_asked(before, entry):
         raise Refused("E10")
     if core.signer.by is By.INVITE:
         allowed = _self_admission(before, entry)
@@ -70,6 +72,27 @@ def _serves_the_gone(ops: tuple[Op, ...]) -> bool:
     given = {op.member for op in ops if isinstance(op, AddDevice | AddHost | SetRole | SetRecovery)}
     hosts = {op.gateway for op in ops if isinstance(op, AddHost)} | {op.host for op in ops if isinstance(op, AddMember)}
     return bool(gone & (given | hosts))
+
+
+def _cosigned_as_asked(before: Roster, entry: Entry) -> bool:
+    """Signatures aren't under the signature, so one nobody needs could be dropped on the way and change the hash."""
+    if len(entry.signatures) == 1:
+        return True
+    signing = _signing(before, entry)
+    asked = set().union(*(_speaking(before, op) for op in entry.core.ops if isinstance(op, AddHost)))
+    return len(set(signing)) == len(entry.signatures) and set(signing[1:]) <= asked
+
+
+def _signing(before: Roster, entry: Entry) -> list[bytes]:
+    """The members whose devices signed the entry, its signer first."""
+    return [before.devices[who.id].member for who, _ in entry.signatures if who.by is By.DEVICE]
+
+
+def _speaking(before: Roster, op: AddHost) -> set[bytes]:
+    """Who signs an ADD_HOST: the member, or their present host where they have no device, and the new host."""
+    found = before.members.get(op.member)
+    present = ZERO16 if found is None else found.host
+    return {op.member if before.devices_of(op.member) else present, op.gateway}
 
 
 def _self_admission(before: Roster, entry: Entry) -> bool:
@@ -188,15 +211,10 @@ def _may_add_host(before: Roster, entry: Entry, op: AddHost) -> bool:
     member, gateway = before.members.get(op.member), before.members.get(op.gateway)
     if member is None or gateway is None or not member.active or not gateway.active:
         return False
-    signing = {
-        before.devices[who.id].member
-        for who, _ in entry.signatures
-        if who.by is By.DEVICE and who.id in before.devices and before.devices[who.id].active
-    }
     if any(isinstance(o, SetRole) and o.member in (op.member, op.gateway) for o in entry.core.ops):
         return False
-    speaks = member.id if before.devices_of(member.id) else member.host
-    return gateway.role is Role.GATEWAY and member.role in HOSTABLE and {speaks, gateway.id} <= signing
+    signed = _speaking(before, op) <= set(_signing(before, entry))
+    return gateway.role is Role.GATEWAY and member.role in HOSTABLE and signed
 
 
 def _may_have(before: Roster, op: SetRole) -> bool:
