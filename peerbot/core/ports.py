@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -498,3 +498,157 @@ class Vault(Protocol):
 
     async def refused(self, cid: bytes) -> dict[str, int]:
         """How many records were refused, by check."""
+
+
+# --- the relay's own store --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """Where a circle's log stands: its newest position and L there, the number of its newest entry, and the position
+    of the record that last changed the roster.
+    """
+
+    p: int
+    head: bytes
+    seq: int
+    roster_p: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a record stands: its position, L there, and the relay's time in seconds since 1970."""
+
+    p: int
+    head: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be appended; `digest` is H(wire), `time` the relay's."""
+
+    kind: Kind
+    wire: bytes
+    digest: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressedEnvelope:
+    """An envelope with what its wire says about itself: who sealed epoch `e` to whom."""
+
+    e: int
+    sender: bytes
+    to: bytes
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChange:
+    """What comes with an entry, subkey or request. `seq` is an entry's number. `roster` is the snapshot after it, None
+    where it doesn't change. `request` is (device, epoch, whom), which a log holds once. What waits for the devices
+    `gone` is thrown away.
+    """
+
+    seq: int | None = None
+    roster: bytes | None = None
+    envelopes: Sequence[AddressedEnvelope] = ()
+    request: tuple[bytes, int, bytes] | None = None
+    gone: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Records after a position without a gap, where the last of them stands (the newest record of the log where there
+    are none), and the newest position.
+    """
+
+    records: tuple[LogRecord, ...]
+    last: Placed
+    head: int
+
+
+class RelayLog(Protocol):
+    """What a relay stores: circle logs, envelopes, mailboxes, rendezvous notes. It knows no rules.
+
+    Each method is one transaction, and what it has returned from is on disk. Raises RelayError: "relay-full" for a full
+    disk, "relay-io" for any other failure of the store. Methods of a circle that isn't there find nothing; appends to
+    it raise KeyError. The newest state is always compared inside the transaction, so that several processes may share
+    one store.
+    """
+
+    async def close(self) -> None: ...
+
+    async def found(self, cid: bytes, genesis: NewRecord, roster: bytes) -> Placed | None:
+        """Open a log with its genesis at position 1. The same again changes nothing; None where another stands."""
+
+    async def circles(self) -> list[bytes]:
+        """The cids of all logs."""
+
+    async def head(self, cid: bytes) -> LogHead | None: ...
+
+    async def roster(self, cid: bytes) -> tuple[LogHead, bytes] | None:
+        """The head and the roster snapshot, of one moment."""
+
+    async def find(self, cid: bytes, digest: bytes) -> Placed | None:
+        """Where a record with this digest stands."""
+
+    async def at(self, cid: bytes, p: int) -> Placed | None:
+        """What stands at a position."""
+
+    async def append_message(self, cid: bytes, record: NewRecord, if_seq: int) -> Placed | LogHead:
+        """Append where the newest entry is number `if_seq`; the present head where it isn't.
+
+        A record whose digest stands in the log already gives its place, whatever `if_seq` says.
+        """
+
+    async def append_control(
+        self, cid: bytes, record: NewRecord, after: LogHead, change: ControlChange
+    ) -> Placed | LogHead:
+        """Append at position `after.p` + 1 with all that comes with it; the present head where the log has moved on.
+
+        A record whose digest stands in the log already gives its place, and changes nothing.
+        """
+
+    async def requested(self, cid: bytes, request: tuple[bytes, int, bytes]) -> bool:
+        """Whether the log holds this request."""
+
+    async def read(self, cid: bytes, after: int, limit: int, size: int, shown: Collection[Kind]) -> Slice | None:
+        """At most `limit` records and `size` bytes of wires after a position, but one record at least where there is
+        one. Wires of kinds that aren't in `shown` are left out.
+        """
+
+    async def put_envelope(self, cid: bytes, envelope: AddressedEnvelope) -> None:
+        """Store an envelope; it takes the place of an earlier one by the same sender to the same device and epoch."""
+
+    async def envelopes(self, cid: bytes, to: bytes, first: int, limit: int) -> list[bytes]:
+        """Envelopes to a device for epochs from `first` on, by epoch, then oldest first."""
+
+    async def add_mail(
+        self, cid: bytes, devices: Sequence[bytes], wire: bytes, *, most: int, most_bytes: int
+    ) -> list[bytes]:
+        """Put a direct into mailboxes; returns the devices that have it now. A mailbox with `most` directs or
+        `most_bytes` takes no more. The same bytes twice are one.
+        """
+
+    async def mail(self, cid: bytes, device: bytes, limit: int, size: int) -> list[Mail]:
+        """The oldest directs for a device, at most `limit` and `size` bytes, but one at least where there is one."""
+
+    async def drop_mail(self, cid: bytes, device: bytes, ids: Sequence[int]) -> None: ...
+
+    async def put_note(self, cid: bytes, place: bytes, note: bytes, expires: int, *, most: int) -> bool:
+        """Leave a note; False where another circle's lies there, or the circle has `most` already."""
+
+    async def drop_note(self, cid: bytes, place: bytes) -> None: ...
+
+    async def note(self, place: bytes, now: int) -> bytes | None:
+        """The note at a place, unless it has expired."""
+
+    async def drop_expired(self, now: int) -> int:
+        """Throw expired notes away; returns how many."""
+
+    async def prune(self, cid: bytes, p: int, e: int) -> int:
+        """Forget the wires of messages and requests before position p, and the envelopes of epochs before e; returns
+        how many wires. Digests and everything else stay.
+        """
