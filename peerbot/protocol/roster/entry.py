@@ -204,7 +204,7 @@ def _parse_signatures(raw: bytes) -> tuple[tuple[tuple[Signer, bytes], ...], tup
     if list(items[1:]) != sorted(set(items[1:])):
         raise Malformed
     for item in items:
-        if wire.label_of(item) == b"approval":
+        if signatures and wire.label_of(item) == b"approval":
             proposal, device, signature = _APPROVAL.decode(item)
             cid, op, nonce, expires = _PROPOSAL.decode(proposal)
             approvals.append(Approval(cid, op, nonce, expires, device, proposal, signature))
