@@ -32,9 +32,9 @@ def make_request(key: SigningKey, request: Request) -> bytes:
 
 
 def admit_request(raw: bytes, roster: Roster, p: int, seen: set[tuple[bytes, int, bytes]]) -> Request:
-    """R01 size, parse, cid; R02 device active, signature; R03 epoch known, one per device, epoch and device asked.
+    """R01 size, parse, cid; R02 device active, signature; R03 epoch known, another active device asked, each once.
 
-    `seen` holds the requests already admitted. Raises Refused.
+    `seen` holds those already admitted. Were `whom` not looked up, one device could fill the log. Raises Refused.
     """
     try:
         if len(raw) > wire.MAX_REQUEST:
@@ -52,7 +52,10 @@ def admit_request(raw: bytes, roster: Roster, p: int, seen: set[tuple[bytes, int
         verify(device.dsk, labels.SIG_REQUEST, core, signature)
     except CryptoFailure:
         raise Refused("R02") from None
-    if request.e not in roster.epochs or (request.device, request.e, request.whom) in seen:
+    whom = roster.devices.get(request.whom)
+    if request.e not in roster.epochs or whom is None or not whom.active_at(p) or whom.id == device.id:
+        raise Refused("R03")
+    if (request.device, request.e, request.whom) in seen:
         raise Refused("R03")
     return request
 
@@ -61,19 +64,19 @@ def epochs_due(roster: Roster, device: Device, upto: int, now: int) -> list[Epoc
     """The epochs up to number `upto` that `device` may be given: those it was active in, and those whose own `hist`
     and today's policy both still allow (attacks 13 and 14). `now` in seconds since 1970. Newest first.
 
-    An epoch's age counts from its end, which is when its successor began.
+    An epoch's age counts from its end, which is when its successor began. Each signer chooses that time, so it is held
+    under `now` and the times of all later epochs: a time in the future keeps nothing young.
     """
     if not device.active:
         return []
     due = []
-    epoch = roster.epochs.get(upto)
-    ended = now if epoch is None or (after := roster.epochs.get(upto + 1)) is None else after.time
-    ended_p = FOREVER if epoch is None or (after := roster.epochs.get(upto + 1)) is None else after.p
+    ended, ended_p = now, FOREVER
+    epoch = roster.epoch
     while epoch is not None:
         window = min(epoch.history_days, roster.policy.history_days) * DAY
         was_there = device.added_p < ended_p
-        if was_there or now - ended < window:
+        if epoch.e <= upto and (was_there or now - ended < window):
             due.append(epoch)
-        ended, ended_p = epoch.time, epoch.p
+        ended, ended_p = min(ended, epoch.time), epoch.p
         epoch = roster.epochs.get(epoch.e - 1)
     return due
