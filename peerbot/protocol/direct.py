@@ -76,7 +76,7 @@ def seal_direct(
 ) -> tuple[bytes, list[bytes]]:
     """The wire, and the devices it could be sealed to. Devices with a bad subkey are left out.
 
-    Raises ValueError for more than MAX_SLOTS devices or a body that is too large.
+    Raises ValueError for more than MAX_SLOTS devices, or where slots and body together are too large.
     """
     if len(devices) > MAX_SLOTS:
         raise ValueError("too many recipient devices")
@@ -104,7 +104,10 @@ def seal_direct(
     signed = _SIGNED.encode(core, key.sign(labels.SIG_DIRECT, core))
     aad = _HEADER.encode(labels.SUITE, header.cid, wire.encode_list(b"slots", slots))
     _, ciphertext = seal_box(box_key, pad(signed, LEAST_DIRECT), aad)
-    return _WIRE.encode(aad, kc, ciphertext), reached
+    raw = _WIRE.encode(aad, kc, ciphertext)
+    if len(raw) > wire.MAX_DIRECT:
+        raise ValueError("the direct is too large")
+    return raw, reached
 
 
 def open_direct(
@@ -118,7 +121,7 @@ def open_direct(
     if len(raw) > wire.MAX_DIRECT:
         raise Refused("D01")
     aad, kc, ciphertext, slots = _parse(raw, roster.cid)
-    header, core, signature, kind, body = _open(aad, kc, ciphertext, slots, roster.cid, device, keys)
+    header, core, signature, kind, body = _open(aad, kc, ciphertext, slots, roster, device, keys)
     _check_sender(roster, header, core, signature)
     if header.counter <= last_counter.get((header.sender, header.author, header.to), 0):
         raise Refused("D07")
@@ -145,17 +148,19 @@ def _open(
     kc: bytes,
     ciphertext: bytes,
     slots: list[tuple[bytes, int, bytes]],
-    cid: bytes,
+    roster: Roster,
     device: bytes,
     keys: Mapping[int, tuple[SealingKey, bytes]],
 ) -> tuple[DirectHeader, bytes, bytes, str, bytes]:
-    """D04: a slot of mine opens, the key is the committed one, the inside is exactly one signed core for this cid."""
+    """D04: a slot of mine opens, the key is the committed one, the inside is exactly one signed core, for this cid and
+    for a member I read for: else whoever was written to could pass the signed core on to somebody else.
+    """
     mine = next(((n, sealed) for to, n, sealed in slots if to == device and n in keys), None)
     if mine is None:
         raise Refused("D04")
     n, sealed = mine
     key, subkey_hash = keys[n]
-    info = hpke_info(labels.PURPOSE_DIRECT, cid, 0, ZERO32, kc, ZERO16, device, subkey_hash)
+    info = hpke_info(labels.PURPOSE_DIRECT, roster.cid, 0, ZERO32, kc, ZERO16, device, subkey_hash)
     try:
         box_key = MessageKey(key.open(sealed, info))
         inner = unpad(open_box(box_key, kc, ciphertext, aad), LEAST_DIRECT)
@@ -164,13 +169,16 @@ def _open(
         name = wire.text(kind)
     except (CryptoFailure, PaddingWrong, Malformed, ValueError):
         raise Refused("D04") from None
-    if found != cid:
+    mailbox, addressed = roster.devices.get(device), roster.members.get(to)
+    if found != roster.cid or mailbox is None or addressed is None:
+        raise Refused("D04")
+    if mailbox.member not in (addressed.id, addressed.host):
         raise Refused("D04")
     return DirectHeader(found, sender, author, to, counter, roster_seq), core, signature, name, body
 
 
 def _check_sender(roster: Roster, header: DirectHeader, core: bytes, signature: bytes) -> None:
-    """D05 signature; D06 the device was active at roster_seq, and the author its member or hosted by it."""
+    """D05 signature; D06 the device was active at roster_seq, and the author is its member or hosted by it."""
     device = roster.devices.get(header.sender)
     if device is None:
         raise Refused("D05")
@@ -182,7 +190,7 @@ def _check_sender(roster: Roster, header: DirectHeader, core: bytes, signature: 
     # A removed device may not backdate itself into a roster in which it was still active.
     if header.roster_seq > roster.seq or not device.active_at_seq(header.roster_seq) or not device.active:
         raise Refused("D06")
-    if author is None or (device.member != author.id and author.host != device.member):
+    if author is None or not author.active or device.member not in (author.id, author.host):
         raise Refused("D06")
 
 
