@@ -82,5 +82,5 @@ def open_note(token: InviteToken, raw: bytes) -> Note:
             raise Malformed
         kc, ciphertext = _NOTE.decode(raw)
         return _DECODER.decode(unpad(open_box(key, kc, ciphertext, place), LEAST_DIRECT))
-    except (CryptoFailure, PaddingWrong, msgspec.DecodeError, UnicodeDecodeError):
+    except (CryptoFailure, PaddingWrong, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Malformed from None
