@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from peerbot.errors import Refused
-from peerbot.protocol import labels
+from peerbot.protocol import labels, wire
 from peerbot.protocol.bodies import (
     AnyBody,
     Cafe,
@@ -20,10 +20,12 @@ from peerbot.protocol.bodies import (
     Retract,
     Unknown,
 )
+from peerbot.protocol.log import Kind, link
 from peerbot.protocol.message import OpenedMessage, VerifiedMessage, author_at, open_body, parse_sealed
-from peerbot.protocol.primitives import CryptoFailure, verify
+from peerbot.protocol.primitives import CryptoFailure, sha256, verify
+from peerbot.protocol.roster.checks import HeadAt
 from peerbot.protocol.roster.ops import Role
-from peerbot.protocol.roster.state import Member, Roster
+from peerbot.protocol.roster.state import Epoch, Member, Roster
 from peerbot.protocol.secret import MessageKey
 
 _LEADERS: Final = frozenset({Role.OWNER, Role.MODERATOR})
@@ -71,10 +73,12 @@ def _check_kind(body: AnyBody | Unknown, author: Member, p: int, around: Around)
         raise Refused("M18")
 
 
-def open_carried(carry: Carry, roster: Roster, around: Around) -> VerifiedMessage:
+def open_carried(carry: Carry, roster: Roster, around: Around, head_at: HeadAt) -> VerifiedMessage:
     """The record inside a CARRY, judged as at its own position: the first signature decides, not the carrier's.
 
-    Raises Refused with the number of the check the inner record fails (attack 47).
+    `head_at` proves that the record does stand at that position: else a carrier could choose one at which its author
+    had more rights, or bring in what a removed member signed later under an old epoch. Raises Refused with the number
+    of the check the inner record fails (attack 47).
     """
     message = parse_sealed(carry.sealed, carry.signature)
     h = message.header
@@ -91,8 +95,24 @@ def open_carried(carry: Carry, roster: Roster, around: Around) -> VerifiedMessag
     epoch = roster.epoch_at(carry.p)
     if epoch is None or epoch.e != h.e:
         raise Refused("M09")
+    if _rekey_required_at(roster, epoch, carry.p):
+        raise Refused("M10")
+    if not _stands_at(carry, head_at):
+        raise Refused("M12")
     body = open_body(message, MessageKey(carry.key))
     if isinstance(body, Unknown) or body.__struct_config__.tag not in CARRIED:
         raise Refused("M18")
     _check_kind(body, author, carry.p, around)
     return VerifiedMessage(carry.p, message.id, h.author, h.device, h.ts, body)
+
+
+def _stands_at(carry: Carry, head_at: HeadAt) -> bool:
+    before, head = head_at(carry.p - 1), head_at(carry.p)
+    digest = sha256(wire.encode(b"message", carry.signature, carry.sealed))
+    return before is not None and head is not None and link(before, carry.p, Kind.MESSAGE, digest) == head
+
+
+def _rekey_required_at(roster: Roster, epoch: Epoch, p: int) -> bool:
+    """Somebody had gone without a new epoch (E12), and none had begun by p."""
+    gone = (*(d.removed_p for d in roster.devices.values()), *(m.left_p for m in roster.members.values()))
+    return any(epoch.p < left < p for left in gone)
