@@ -1,0 +1,262 @@
+"""The outbox of one circle: everything is stored before it is sent, sent until it stands in the log, and sealed anew
+where the circle has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from peerbot.clock import Clock, epoch_seconds
+from peerbot.core.follow import Follower
+from peerbot.core.ports import LogRecord, Outgoing, Page
+from peerbot.errors import Conflict, PeerbotError, Refused, RelayError, UserError
+from peerbot.protocol import labels
+from peerbot.protocol.bodies import AnyBody, encode_body
+from peerbot.protocol.epochs import Built, build_entry
+from peerbot.protocol.log import Kind, open_receipt
+from peerbot.protocol.message import Header, parse, seal_message
+from peerbot.protocol.primitives import sha256
+from peerbot.protocol.request import DAY
+from peerbot.protocol.roster.checks import admit
+from peerbot.protocol.roster.entry import Reason, parse_entry
+from peerbot.protocol.roster.ops import Op, decode_op, encode_op
+from peerbot.protocol.wire import ZERO32
+
+MOST_TRIES = 50
+"""How often an entry may lose the race for its place before we say that the circle is too busy."""
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True):
+    """What an entry is meant to do, so that it can be built again on a newer roster. `rotate` is a Reason or 0."""
+
+    ops: list[bytes]
+    rotate: int
+
+
+_INTENT = msgspec.msgpack.Decoder(Intent)
+
+
+def intent_of(ops: Sequence[Op], rotate: Reason | None) -> bytes:
+    return msgspec.msgpack.encode(Intent([encode_op(op) for op in ops], rotate or 0))
+
+
+class Outbox:
+    """Sends what the vault's outbox holds for one circle, in order. Call with the follower's lock held."""
+
+    def __init__(self, follower: Follower, clock: Clock) -> None:
+        self._f = follower
+        self._clock = clock
+
+    async def load(self) -> None:
+        """Tell the fold which records on their way are mine, so that it settles them when they appear."""
+        state = self._f.state
+        for row in await self._f.vault.outbox(state.cid, 10_000):
+            self._expect(row)
+
+    def _expect(self, row: Outgoing) -> None:
+        if not row.wire:
+            return
+        state, digest = self._f.state, sha256(row.wire)
+        secrets = {**state.own_secrets, digest: row.secret} if row.secret is not None else state.own_secrets
+        self._f.state = replace(state, own_rows={**state.own_rows, digest: row.id}, own_secrets=secrets)
+
+    async def post(self, author: bytes, bodies: Sequence[AnyBody]) -> None:
+        """Store messages to be sent; from here on they go out, whatever happens. Raises UserError("too-long")."""
+        raws = [encode_body(body) for body in bodies]
+        if any(len(raw) > 32_000 for raw in raws):
+            raise UserError("too-long")
+        cid = self._f.state.cid
+        await self._f.vault.enqueue([Outgoing(0, cid, Kind.MESSAGE, raw, author) for raw in raws])
+
+    async def pump(self) -> None:
+        """Send until the outbox is empty. Raises RelayError and leaves the rest for later; nothing is lost."""
+        vault, cid = self._f.vault, self._f.state.cid
+        while rows := await vault.outbox(cid):
+            for row in rows:
+                if row.kind is Kind.MESSAGE:
+                    await self._send_message(row)
+                elif row.kind is Kind.ENTRY:
+                    await self._resend_entry(row)
+                else:
+                    await self._append_until_known(row)
+
+    async def _send_message(self, row: Outgoing) -> None:
+        for _ in range(MOST_TRIES):
+            self.check_may_send()
+            await self._rotate_if_due()
+            if row.wire and sha256(row.wire) not in self._f.state.own_rows:
+                # It stands in the log already; catching up has settled it.
+                return
+            row = await self._sealed(row)
+            if await self._append(row):
+                return
+        raise RelayError("relay-busy", seconds=1)
+
+    async def _sealed(self, row: Outgoing) -> Outgoing:
+        """The row with a wire that fits the present epoch and chain; a wire that still fits is kept as it is."""
+        state = self._f.state
+        end = state.chain_end(row.author)
+        dseq, prev = (end.dseq + 1, end.id) if end is not None else (1, ZERO32)
+        if row.wire:
+            header = parse(row.wire).header
+            if header.e == state.epoch and header.dseq == dseq and header.prev_own == prev:
+                self._expect(row)
+                return row
+        keys = state.keys(state.epoch)
+        if keys is None:
+            raise PeerbotError("no-epoch-key")
+        header = Header(
+            labels.SUITE,
+            state.cid,
+            state.epoch,
+            state.rules.seq,
+            state.rules.head,
+            state.p,
+            state.head,
+            row.author,
+            state.me.device,
+            state.me.chain,
+            dseq,
+            prev,
+            epoch_seconds(self._clock.now()),
+        )
+        row = replace(row, wire=seal_message(keys, state.me.key, header, row.intent), dseq=dseq)
+        await self._f.vault.store_sealed(row)
+        self._expect(row)
+        return row
+
+    async def _append(self, row: Outgoing) -> bool:
+        """One try. True when the record stands in the log and is folded; False when the circle had moved on."""
+        seq = self._f.state.rules.seq if row.kind is Kind.MESSAGE else None
+        try:
+            receipt = await self._f.relay.append(row.kind, row.wire, envelopes=row.envelopes, if_seq=seq)
+        except Conflict:
+            await self._f.catch_up()
+            return False
+        await self._fold_own(row, receipt)
+        return True
+
+    async def _fold_own(self, row: Outgoing, receipt: bytes) -> None:
+        """Fold my own record at once where it is the next one; otherwise fetch what came in between too."""
+        state = self._f.state
+        digest = sha256(row.wire)
+        try:
+            p = open_receipt(receipt, state.rules.relay_key, state.cid).p
+        except Refused:
+            p = 0
+        if p == state.p + 1:
+            await self._f.fold_page(Page((LogRecord(p, row.kind, digest, row.wire, 0),), receipt, p))
+        else:
+            await self._f.catch_up()
+        if digest in self._f.state.own_rows:
+            # The relay said it has it, but it isn't in the log it shows.
+            raise RelayError("relay-garbage")
+
+    async def send_now(self, kind: Kind, wire: bytes) -> None:
+        """Store and append a record that no later state can make invalid, ahead of what waits."""
+        row = Outgoing(0, self._f.state.cid, kind, b"", self._f.state.me.member, wire=wire)
+        (row_id,) = await self._f.vault.enqueue([row])
+        await self._append_until_known(replace(row, id=row_id))
+
+    async def _append_until_known(self, row: Outgoing) -> None:
+        self._expect(row)
+        if not await self._append(row):
+            raise RelayError("relay-garbage")
+
+    def check_may_send(self) -> None:
+        """Raises PeerbotError: "removed", "alarm-fork", "alarm-rollback", "alarm-upgrade", or "no-epoch-key"."""
+        state = self._f.state
+        if state.removed:
+            raise UserError("removed")
+        if state.alarm:
+            raise PeerbotError("alarm-" + state.alarm)
+        if state.broken:
+            raise PeerbotError("no-epoch-key")
+
+    async def _rotate_if_due(self) -> None:
+        """The next sender's duty: a new epoch after someone left, and when the present one is old."""
+        rules = self._f.state.rules
+        now = epoch_seconds(self._clock.now())
+        old = rules.epoch is None or now - rules.epoch.time >= rules.policy.epoch_days * DAY
+        if rules.rekey_required or old:
+            reason = Reason.REMOVAL if rules.rekey_required else Reason.DUE
+            await self.append_entry((), reason, unless_rotated=rules.epoch.e if rules.epoch is not None else 0)
+
+    async def append_entry(self, ops: tuple[Op, ...], rotate: Reason | None, *, unless_rotated: int = -1) -> None:
+        """Build, store and append an entry of mine, anew on each newer roster until it stands.
+
+        With `unless_rotated` an epoch-only entry is given up once another has opened an epoch above that number.
+        Raises Refused where the roster doesn't allow it, RelayError, VaultError.
+        """
+        for _ in range(MOST_TRIES):
+            self.check_may_send()
+            state = self._f.state
+            if unless_rotated >= 0 and state.epoch > unless_rotated and not state.rules.rekey_required:
+                return
+            row = await self._store_entry(intent_of(ops, rotate), self._build(ops, rotate))
+            if await self._append(row):
+                return
+            await self._forget(row)
+        raise RelayError("relay-busy", seconds=1)
+
+    def _build(self, ops: tuple[Op, ...], rotate: Reason | None) -> Built:
+        state = self._f.state
+        built = build_entry(
+            state.rules,
+            state.me.signer,
+            state.me.key,
+            ops,
+            log=(state.p, state.head),
+            ts=epoch_seconds(self._clock.now()),
+            rotate=rotate,
+        )
+        # What we wouldn't accept from another we don't send.
+        admit(state.rules, parse_entry(built.wire), state.p + 1, state.heads.get)
+        return built
+
+    async def _store_entry(self, intent: bytes, built: Built) -> Outgoing:
+        state = self._f.state
+        row = Outgoing(
+            0,
+            state.cid,
+            Kind.ENTRY,
+            intent,
+            state.me.member,
+            built.wire,
+            secret=built.secret,
+            envelopes=built.envelopes,
+        )
+        (row_id,) = await self._f.vault.enqueue([row])
+        row = replace(row, id=row_id)
+        self._expect(row)
+        return row
+
+    async def _forget(self, row: Outgoing) -> None:
+        """An entry that lost its place can never stand: its `prev` is no longer the head."""
+        state, digest = self._f.state, sha256(row.wire)
+        if digest not in state.own_rows:
+            return
+        await self._f.vault.settle([row.id])
+        self._f.state = replace(
+            state,
+            own_rows={d: i for d, i in state.own_rows.items() if d != digest},
+            own_secrets={d: s for d, s in state.own_secrets.items() if d != digest},
+        )
+
+    async def _resend_entry(self, row: Outgoing) -> None:
+        """An entry left over from before a crash: the same bytes first, else the same intent on today's roster."""
+        self._expect(row)
+        if await self._append(row) or sha256(row.wire) not in self._f.state.own_rows:
+            return
+        await self._forget(row)
+        intent = _INTENT.decode(row.intent)
+        ops = tuple(decode_op(op) for op in intent.ops)
+        try:
+            epoch = self._f.state.epoch if not ops else -1
+            await self.append_entry(ops, Reason(intent.rotate) if intent.rotate else None, unless_rotated=epoch)
+        except Refused:
+            # Another did the same, or took away the right to do it: there is nothing left to do.
+            return

@@ -1,0 +1,106 @@
+"""Who is in a circle: names, roles, removal, my own devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peerbot.core.node import Circle, Node
+from peerbot.core.pseudonym import skeleton
+from peerbot.errors import UserError
+from peerbot.protocol.bodies import Profile
+from peerbot.protocol.roster.entry import Reason
+from peerbot.protocol.roster.ops import RemoveMember, Role
+from peerbot.protocol.roster.state import Member
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMember:
+    """A member as others see them. `door` is "device" or "hosted"; `name` is unique in the circle."""
+
+    id: str
+    name: str
+    role: Role
+    door: str
+    devices: int
+    me: bool
+    suspended: bool
+
+
+async def display_names(circle: Circle) -> dict[bytes, str]:
+    """A name for each member, told apart where two look alike: whoever joined later gets a few digits of their id.
+
+    A member whose profile isn't readable here is shown by id alone.
+    """
+    known = await circle.follower.vault.names(circle.cid)
+    members = sorted(circle.follower.state.rules.members.values(), key=lambda m: m.joined_p)
+    taken: set[str] = set()
+    names = {}
+    for member in members:
+        name = known.get(member.id)
+        mark = member.id.hex()[:4]
+        if name is None:
+            names[member.id] = f"member {mark}"
+            continue
+        shape = skeleton(name)
+        names[member.id] = f"{name} #{mark}" if shape in taken else name
+        taken.add(shape)
+    return names
+
+
+async def list_members(circle: Circle) -> list[ShownMember]:
+    """Active members in the order they joined."""
+    rules, me = circle.follower.state.rules, circle.follower.state.me.member
+    names = await display_names(circle)
+    return [
+        ShownMember(
+            id=member.id.hex(),
+            name=names[member.id],
+            role=member.role,
+            door="hosted" if member.hosted else "device",
+            devices=len(rules.devices_of(member.id)),
+            me=member.id == me,
+            suspended=rules.suspended(member),
+        )
+        for member in sorted(rules.members_active(), key=lambda m: m.joined_p)
+    ]
+
+
+async def find_member(circle: Circle, who: str) -> Member:
+    """By displayed name (case doesn't matter) or by hex digits of the id.
+
+    Raises UserError("no-such-member") or ("ambiguous-member").
+    """
+    names = await display_names(circle)
+    active = {m.id: m for m in circle.follower.state.rules.members_active()}
+    wanted = who.strip().casefold()
+    by_name = [i for i in active if names[i].casefold() == wanted]
+    by_id = [i for i in active if len(wanted) >= 4 and i.hex().startswith(wanted)]
+    found = by_name or by_id
+    if not found:
+        raise UserError("no-such-member")
+    if len(found) > 1:
+        raise UserError("ambiguous-member")
+    return active[found[0]]
+
+
+async def remove_member(node: Node, circle: Circle, who: str) -> str:
+    """Remove a member with all their devices and open an epoch they have no key for; returns the name.
+
+    Raises UserError("no-such-member", "ambiguous-member", "remove-self"), Refused("E10"), RelayError.
+    """
+    await node.sync(circle)
+    member = await find_member(circle, who)
+    if member.id == circle.follower.state.me.member:
+        raise UserError("remove-self")
+    name = (await display_names(circle))[member.id]
+    async with circle.follower.lock:
+        await circle.outbox.append_entry((RemoveMember(member.id),), Reason.REMOVAL)
+    return name
+
+
+async def set_profile(node: Node, circle: Circle, pseudonym: str, town: str = "") -> None:
+    """Say in this circle how I am called. Sent when the relay can be reached."""
+    follower = circle.follower
+    async with follower.lock:
+        await circle.outbox.post(follower.state.me.member, [Profile(pseudonym, town)])
+    await node.sync(circle)

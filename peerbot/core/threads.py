@@ -1,0 +1,136 @@
+"""Writing and reading: threads and posts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peerbot.core.node import Circle, Node
+from peerbot.core.people import display_names
+from peerbot.core.ports import ShownPost
+from peerbot.core.text import clean, clean_line
+from peerbot.errors import PeerbotError, RelayError, UserError
+from peerbot.protocol.bodies import MAX_TEXT_BYTES, AnyBody, Post, Thread
+from peerbot.protocol.primitives import random_bytes
+
+MAX_TITLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a post: `sent` is False while it waits for the relay, and `code` says why."""
+
+    thread: str
+    sent: bool
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPost:
+    """A post as people read it. Every one passed all checks. `state` is "shown", "edited", "hidden" or "retracted"."""
+
+    circle: str
+    thread: str
+    thread_id: str
+    author: str
+    text: str
+    at: int
+    door: str
+    id: str
+    p: int
+    state: str
+
+
+async def post(node: Node, circle: Circle, thread: str, text: str) -> Posted:
+    """Post words into a thread, named by title or id and created if absent.
+
+    Words that can't be posted are kept as a draft. Raises UserError: "empty-post", "empty-title", "long-title",
+    "too-long", "paused", "locked", "removed"; PeerbotError("alarm-…").
+    """
+    words, title = clean(text).strip(), clean_line(thread)
+    if not words:
+        raise UserError("empty-post")
+    if not title:
+        raise UserError("empty-title")
+    if len(title) > MAX_TITLE:
+        raise UserError("long-title", most=MAX_TITLE)
+    try:
+        return await _post(node, circle, title, words)
+    except PeerbotError:
+        await node.vault.put_draft(circle.cid, title, words)
+        raise
+
+
+async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
+    if len(words.encode("utf-8")) > MAX_TEXT_BYTES:
+        raise UserError("too-long", length=len(words), most=MAX_TEXT_BYTES)
+    follower = circle.follower
+    code = ""
+    try:
+        # Before choosing the thread: it may have been begun by another a moment ago.
+        await node.sync(circle)
+    except RelayError as error:
+        code = error.code
+    async with follower.lock:
+        circle.outbox.check_may_send()
+        state = follower.state
+        if state.paused_at(state.p + 1):
+            raise UserError("paused")
+        found = await node.vault.find_thread(circle.cid, title)
+        if found is not None and state.locked_at(found, state.p + 1):
+            raise UserError("locked")
+        thread = found or random_bytes(16)
+        bodies: list[AnyBody] = [] if found is not None else [Thread(thread, title)]
+        await circle.outbox.post(state.me.member, [*bodies, Post(thread, words)])
+    await node.vault.put_draft(circle.cid, title, "")
+    if code:
+        return Posted(thread.hex(), False, code)
+    try:
+        await node.sync(circle)
+    except RelayError as error:
+        return Posted(thread.hex(), False, error.code)
+    return Posted(thread.hex(), True)
+
+
+async def read_posts(
+    node: Node, circle: Circle, thread: str | None, *, after: int = 0, limit: int = 100
+) -> list[ReadPost]:
+    """The newest posts of a circle or thread, oldest first; with `after`, those behind that log position.
+
+    Raises UserError("no-such-thread").
+    """
+    chosen: bytes | None = None
+    if thread is not None:
+        chosen = await node.vault.find_thread(circle.cid, clean_line(thread))
+        if chosen is None:
+            raise UserError("no-such-thread")
+    if after:
+        rows = await node.vault.posts_after(circle.cid, after, limit)
+        rows = [row for row in rows if chosen is None or row.thread == chosen]
+    else:
+        rows = await node.vault.posts(circle.cid, chosen, 2**40 - 1, limit)
+    names = await display_names(circle)
+    return [shown(circle.slug, row, names) for row in rows]
+
+
+def shown(slug: str, row: ShownPost, names: dict[bytes, str]) -> ReadPost:
+    """A vault row in the words of people."""
+    return ReadPost(
+        circle=slug,
+        thread=clean_line(row.title),
+        thread_id=row.thread.hex(),
+        author=names.get(row.author, f"member {row.author.hex()[:4]}"),
+        text=clean(row.text),
+        at=row.ts,
+        door=row.door,
+        id=row.id.hex(),
+        p=row.p,
+        state=row.state,
+    )
+
+
+async def search(node: Node, words: str, circle: Circle | None, limit: int = 50) -> list[ReadPost]:
+    """Posts that hold all the words, newest first."""
+    rows = await node.vault.search(words, circle.cid if circle is not None else None, limit)
+    by_cid = {c.cid: c for c in node.circles}
+    names = {cid: await display_names(by_cid[cid]) for cid in {cid for cid, _ in rows} if cid in by_cid}
+    return [shown(by_cid[cid].slug, row, names[cid]) for cid, row in rows if cid in by_cid]
