@@ -1,0 +1,1 @@
+"""The relay's log, mailboxes and rendezvous notes in one SQLite file."""

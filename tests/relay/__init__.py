@@ -1,0 +1,1 @@
+"""The relay: its rules, its server, its client."""

@@ -1,0 +1,1 @@
+"""Databases: what is durable, and what a failure may touch."""
