@@ -54,6 +54,8 @@ class Circle:
     follower: Follower
     outbox: Outbox
     healing: Healing
+    synced: bool = False
+    """It has been brought up to date since it was opened; from then on, losing a race is what tells of news."""
 
     @property
     def cid(self) -> bytes:
@@ -130,6 +132,7 @@ class Node:
                     await circle.outbox.pump()
                     await circle.healing.carry()
             after = follower.state.p
+            circle.synced = True
         if after != before:
             self._tell(Changed(circle.cid, after))
 

@@ -4,6 +4,7 @@ where the circle has moved on.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from peerbot.protocol import labels
 from peerbot.protocol.bodies import AnyBody, encode_body
 from peerbot.protocol.epochs import Built, build_entry
 from peerbot.protocol.log import Kind, open_receipt
-from peerbot.protocol.message import Header, parse, seal_message
+from peerbot.protocol.message import MAX_PLAINTEXT, Header, parse, seal_message
 from peerbot.protocol.primitives import sha256
 from peerbot.protocol.request import DAY
 from peerbot.protocol.roster.checks import admit
@@ -25,6 +26,8 @@ from peerbot.protocol.roster.entry import Reason, parse_entry
 from peerbot.protocol.roster.ops import Op, decode_op, encode_op
 from peerbot.protocol.wire import ZERO32
 
+MOST_WAITING = 10_000
+"""Records that may wait for the relay."""
 MOST_TRIES = 50
 """How often an entry may lose the race for its place before we say that the circle is too busy."""
 
@@ -44,16 +47,25 @@ def intent_of(ops: Sequence[Op], rotate: Reason | None) -> bytes:
 
 
 class Outbox:
-    """Sends what the vault's outbox holds for one circle, in order. Call with the follower's lock held."""
+    """Sends what the vault's outbox holds for one circle, in order. Call with the follower's lock held.
+
+    The rows are held in memory too: a vault belongs to one process, so the two can't differ.
+    """
 
     def __init__(self, follower: Follower, clock: Clock) -> None:
         self._f = follower
         self._clock = clock
+        self._rows: deque[Outgoing] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many records have not been sent yet."""
+        return len(self._rows)
 
     async def load(self) -> None:
-        """Tell the fold which records on their way are mine, so that it settles them when they appear."""
-        state = self._f.state
-        for row in await self._f.vault.outbox(state.cid, 10_000):
+        """Take over what an earlier run left, and tell the fold which records on their way are mine."""
+        self._rows = deque(await self._f.vault.outbox(self._f.state.cid, MOST_WAITING))
+        for row in self._rows:
             self._expect(row)
 
     def _expect(self, row: Outgoing) -> None:
@@ -64,24 +76,36 @@ class Outbox:
         self._f.state = replace(state, own_rows={**state.own_rows, digest: row.id}, own_secrets=secrets)
 
     async def post(self, author: bytes, bodies: Sequence[AnyBody]) -> None:
-        """Store messages to be sent; from here on they go out, whatever happens. Raises UserError("too-long")."""
+        """Store messages to be sent; from here on they go out, whatever happens.
+
+        Raises UserError("too-long"), or ("outbox-full") where the relay has been out of reach for too long.
+        """
         raws = [encode_body(body) for body in bodies]
-        if any(len(raw) > 32_000 for raw in raws):
+        if any(len(raw) > MAX_PLAINTEXT for raw in raws):
             raise UserError("too-long")
-        cid = self._f.state.cid
-        await self._f.vault.enqueue([Outgoing(0, cid, Kind.MESSAGE, raw, author) for raw in raws])
+        if len(self._rows) + len(raws) > MOST_WAITING:
+            raise UserError("outbox-full")
+        rows = [Outgoing(0, self._f.state.cid, Kind.MESSAGE, raw, author) for raw in raws]
+        if not self._rows and self._may_seal_now():
+            # The usual case: nothing waits, so the first goes to disk as it will go out, in one transaction.
+            rows[0] = self._seal(rows[0])
+        ids = await self._f.vault.enqueue(rows)
+        for row, row_id in zip(rows, ids, strict=True):
+            stored = replace(row, id=row_id)
+            self._expect(stored)
+            self._rows.append(stored)
 
     async def pump(self) -> None:
         """Send until the outbox is empty. Raises RelayError and leaves the rest for later; nothing is lost."""
-        vault, cid = self._f.vault, self._f.state.cid
-        while rows := await vault.outbox(cid):
-            for row in rows:
-                if row.kind is Kind.MESSAGE:
-                    await self._send_message(row)
-                elif row.kind is Kind.ENTRY:
-                    await self._resend_entry(row)
-                else:
-                    await self._append_until_known(row)
+        while self._rows:
+            row = self._rows[0]
+            if row.kind is Kind.MESSAGE:
+                await self._send_message(row)
+            elif row.kind is Kind.ENTRY:
+                await self._resend_entry(row)
+            else:
+                await self._append_until_known(row)
+            self._rows.popleft()
 
     async def _send_message(self, row: Outgoing) -> None:
         for _ in range(MOST_TRIES):
@@ -90,24 +114,40 @@ class Outbox:
             if row.wire and sha256(row.wire) not in self._f.state.own_rows:
                 # It stands in the log already; catching up has settled it.
                 return
-            row = await self._sealed(row)
+            if not self._fits(row):
+                row = self._seal(row)
+                await self._f.vault.store_sealed(row)
+                self._rows[0] = row
+            self._expect(row)
             if await self._append(row):
                 return
         raise RelayError("relay-busy", seconds=1)
 
-    async def _sealed(self, row: Outgoing) -> Outgoing:
-        """The row with a wire that fits the present epoch and chain; a wire that still fits is kept as it is."""
+    def _may_seal_now(self) -> bool:
         state = self._f.state
-        end = state.chain_end(row.author)
-        dseq, prev = (end.dseq + 1, end.id) if end is not None else (1, ZERO32)
-        if row.wire:
-            header = parse(row.wire).header
-            if header.e == state.epoch and header.dseq == dseq and header.prev_own == prev:
-                self._expect(row)
-                return row
+        return (
+            not (state.alarm or state.broken or state.removed)
+            and not self._due()
+            and state.keys(state.epoch) is not None
+        )
+
+    def _next_in_chain(self, author: bytes) -> tuple[int, bytes]:
+        end = self._f.state.chain_end(author)
+        return (end.dseq + 1, end.id) if end is not None else (1, ZERO32)
+
+    def _fits(self, row: Outgoing) -> bool:
+        """Whether a wire sealed earlier still fits the present epoch and chain: then the same bytes go out again."""
+        if not row.wire:
+            return False
+        header = parse(row.wire).header
+        return header.e == self._f.state.epoch and (header.dseq, header.prev_own) == self._next_in_chain(row.author)
+
+    def _seal(self, row: Outgoing) -> Outgoing:
+        state = self._f.state
         keys = state.keys(state.epoch)
         if keys is None:
             raise PeerbotError("no-epoch-key")
+        dseq, prev = self._next_in_chain(row.author)
         header = Header(
             labels.SUITE,
             state.cid,
@@ -123,10 +163,7 @@ class Outbox:
             prev,
             epoch_seconds(self._clock.now()),
         )
-        row = replace(row, wire=seal_message(keys, state.me.key, header, row.intent), dseq=dseq)
-        await self._f.vault.store_sealed(row)
-        self._expect(row)
-        return row
+        return replace(row, wire=seal_message(keys, state.me.key, header, row.intent), dseq=dseq)
 
     async def _append(self, row: Outgoing) -> bool:
         """One try. True when the record stands in the log and is folded; False when the circle had moved on."""
@@ -159,7 +196,12 @@ class Outbox:
         """Store and append a record that no later state can make invalid, ahead of what waits."""
         row = Outgoing(0, self._f.state.cid, kind, b"", self._f.state.me.member, wire=wire)
         (row_id,) = await self._f.vault.enqueue([row])
-        await self._append_until_known(replace(row, id=row_id))
+        row = replace(row, id=row_id)
+        try:
+            await self._append_until_known(row)
+        except RelayError:
+            self._rows.append(row)
+            raise
 
     async def _append_until_known(self, row: Outgoing) -> None:
         self._expect(row)
@@ -176,14 +218,18 @@ class Outbox:
         if state.broken:
             raise PeerbotError("no-epoch-key")
 
-    async def _rotate_if_due(self) -> None:
-        """The next sender's duty: a new epoch after someone left, and when the present one is old."""
+    def _due(self) -> Reason | None:
+        """Why a new epoch is the next sender's duty, if it is: someone left, or the present one is old."""
         rules = self._f.state.rules
+        if rules.rekey_required:
+            return Reason.REMOVAL
         now = epoch_seconds(self._clock.now())
         old = rules.epoch is None or now - rules.epoch.time >= rules.policy.epoch_days * DAY
-        if rules.rekey_required or old:
-            reason = Reason.REMOVAL if rules.rekey_required else Reason.DUE
-            await self.append_entry((), reason, unless_rotated=rules.epoch.e if rules.epoch is not None else 0)
+        return Reason.DUE if old else None
+
+    async def _rotate_if_due(self) -> None:
+        if (reason := self._due()) is not None:
+            await self.append_entry((), reason, unless_rotated=self._f.state.epoch)
 
     async def append_entry(self, ops: tuple[Op, ...], rotate: Reason | None, *, unless_rotated: int = -1) -> None:
         """Build, store and append an entry of mine, anew on each newer roster until it stands.
@@ -197,7 +243,13 @@ class Outbox:
             if unless_rotated >= 0 and state.epoch > unless_rotated and not state.rules.rekey_required:
                 return
             row = await self._store_entry(intent_of(ops, rotate), self._build(ops, rotate))
-            if await self._append(row):
+            try:
+                stands = await self._append(row)
+            except RelayError:
+                # It may stand or not: the next pump finds out.
+                self._rows.append(row)
+                raise
+            if stands:
                 return
             await self._forget(row)
         raise RelayError("relay-busy", seconds=1)
@@ -254,9 +306,10 @@ class Outbox:
         await self._forget(row)
         intent = _INTENT.decode(row.intent)
         ops = tuple(decode_op(op) for op in intent.ops)
+        opens = parse_entry(row.wire).core.epoch
+        meant = opens.e - 1 if opens is not None and not ops else -1
         try:
-            epoch = self._f.state.epoch if not ops else -1
-            await self.append_entry(ops, Reason(intent.rotate) if intent.rotate else None, unless_rotated=epoch)
+            await self.append_entry(ops, Reason(intent.rotate) if intent.rotate else None, unless_rotated=meant)
         except Refused:
             # Another did the same, or took away the right to do it: there is nothing left to do.
             return

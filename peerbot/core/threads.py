@@ -26,7 +26,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class ReadPost:
-    """A post as people read it. Every one passed all checks. `state` is "shown", "edited", "hidden" or "retracted"."""
+    """A post as people read it. Every one passed all checks. `state` is "", "edited", "hidden" or "retracted"."""
 
     circle: str
     thread: str
@@ -63,32 +63,38 @@ async def post(node: Node, circle: Circle, thread: str, text: str) -> Posted:
 async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
     if len(words.encode("utf-8")) > MAX_TEXT_BYTES:
         raise UserError("too-long", length=len(words), most=MAX_TEXT_BYTES)
-    follower = circle.follower
     code = ""
-    try:
-        # Before choosing the thread: it may have been begun by another a moment ago.
-        await node.sync(circle)
-    except RelayError as error:
-        code = error.code
-    async with follower.lock:
-        circle.outbox.check_may_send()
-        state = follower.state
-        if state.paused_at(state.p + 1):
-            raise UserError("paused")
-        found = await node.vault.find_thread(circle.cid, title)
-        if found is not None and state.locked_at(found, state.p + 1):
-            raise UserError("locked")
-        thread = found or random_bytes(16)
-        bodies: list[AnyBody] = [] if found is not None else [Thread(thread, title)]
-        await circle.outbox.post(state.me.member, [*bodies, Post(thread, words)])
-    await node.vault.put_draft(circle.cid, title, "")
-    if code:
-        return Posted(thread.hex(), False, code)
-    try:
-        await node.sync(circle)
-    except RelayError as error:
-        return Posted(thread.hex(), False, error.code)
-    return Posted(thread.hex(), True)
+    if not circle.synced or await node.vault.find_thread(circle.cid, title) is None:
+        # The thread may have been begun by another a moment ago.
+        try:
+            await node.sync(circle)
+        except RelayError as error:
+            code = error.code
+    async with circle.follower.lock:
+        thread = await _enqueue(node, circle, title, words)
+        if any((cid, name) == (circle.cid, title) for cid, name, _ in await node.vault.drafts()):
+            await node.vault.put_draft(circle.cid, title, "")
+        if not code:
+            try:
+                await circle.outbox.pump()
+            except RelayError as error:
+                code = error.code
+    return Posted(thread.hex(), not code, code)
+
+
+async def _enqueue(node: Node, circle: Circle, title: str, words: str) -> bytes:
+    """Store the post, and the thread where it is new; returns the thread's id."""
+    circle.outbox.check_may_send()
+    state = circle.follower.state
+    if state.paused_at(state.p + 1):
+        raise UserError("paused")
+    found = await node.vault.find_thread(circle.cid, title)
+    if found is not None and state.locked_at(found, state.p + 1):
+        raise UserError("locked")
+    thread = found or random_bytes(16)
+    bodies: list[AnyBody] = [] if found is not None else [Thread(thread, title)]
+    await circle.outbox.post(state.me.member, [*bodies, Post(thread, words)])
+    return thread
 
 
 async def read_posts(
