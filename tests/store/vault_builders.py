@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from rpds import HashTrieMap
 from sqlalchemy import Connection
 
 from peerbot.core.ports import Folded, LivingRow, MarkRow, NewCircle, PostRow, RecordRow, Status, ThreadRow
 from peerbot.protocol.bodies import Profile, encode_body
 from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import sha256
+from peerbot.protocol.roster.ops import Role, SetPolicy
+from peerbot.protocol.roster.state import FOREVER, Device, Epoch, Invite, Member, Roster, SubkeyRef
 from peerbot.protocol.secret import SealingSeed, SigningSeed
 from peerbot.store.vault import models
 from peerbot.store.vault.connect import Connector, prepare_file
@@ -79,6 +82,36 @@ def profile(p: int, name: str, author: int = 1, *, seen_p: int = 0, e: int = 1) 
     return LivingRow("profile", who, p, seen_p or p, e, who, body, b"sealed", bytes(64), bytes(32))
 
 
+def roster(seq: int, members: int = 3) -> Roster:
+    """A roster after entry `seq`, with this many members of one device each."""
+    people, devices = [], []
+    for number in range(members):
+        id, device = member(number), short("device", number)
+        subkey = SubkeyRef(1, long("subkey", number), bytes(1216), 1)
+        devices.append(Device(device, id, long("dsk", number), 1, 0, FOREVER, FOREVER, (subkey,)))
+        roles = ((1, int(Role.OWNER if number == 0 else Role.MEMBER)),)
+        people.append(Member(id, False, 1, FOREVER, roles, (), (device,), b"", b""))
+    epochs = {e: Epoch(e, e, e, long("prev", e), long("commit", e), 30, 1000) for e in range(1, seq + 1)}
+    invite = Invite(short("invite"), long("invite"), 1, 5, 2000, False, member(0), False)
+    return Roster(
+        cid=CID,
+        seq=seq,
+        head=long("entry", seq),
+        p=seq + 1,
+        time=1000,
+        policy=SetPolicy(90, 7, 30, 3, 1, 14, 1),
+        relay_url="https://relay.example",
+        relay_key=long("relay"),
+        epoch=epochs.get(seq),
+        rekey_required=False,
+        members=HashTrieMap({m.id: m for m in people}),
+        devices=HashTrieMap({d.id: d for d in devices}),
+        invites=HashTrieMap({invite.id: invite}),
+        epochs=HashTrieMap(epochs),
+        nonces=HashTrieMap({long("nonce"): 5}),
+    )
+
+
 def folded(p: int, *, since: int = 0, cid: bytes = CID, **rows: Any) -> Folded:
     """A batch of the positions after `since` up to p, all OPEN unless `records` says otherwise."""
     rows.setdefault("records", [record(at) for at in range(since + 1, p + 1)])
@@ -112,7 +145,7 @@ _NUMBERS = {"post": ("thread", "author"), "mark": ("author",)}
 
 
 def everything(connection: Connection, cid: bytes = CID) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of a circle, with ids in place of this file's numbers for threads and members."""
+    """What folds wrote of a circle, with ids in place of this file's numbers for threads and members."""
     n = connection.exec_driver_sql("SELECT n FROM circle WHERE cid = ?", (cid,)).scalar_one()
     members = _ids(connection, "member")
     numbers = {"author": members, "thread": _ids(connection, "thread")}
@@ -120,7 +153,7 @@ def everything(connection: Connection, cid: bytes = CID) -> dict[str, list[tuple
     for table in models.METADATA.sorted_tables:
         if table.name in _BY_KEY:
             query = table.select().where(table.c.key.between(n << 40, (n + 1 << 40) - 1))
-        elif "circle" in table.c:
+        elif "circle" in table.c and table.name != "sealing":
             query = table.select().where(table.c.circle == n)
         elif table.name == "circle":
             query = table.select().where(table.c.n == n)
