@@ -54,7 +54,10 @@ async def join_circle(node: Node, invitation: Invitation, noted: NotedCircle, co
     """
     known = {cid: ready for cid, _, ready in await node.vault.circles()}
     if known.get(noted.cid):
-        return next(c for c in node.circles if c.cid == noted.cid)
+        circle = next(c for c in node.circles if c.cid == noted.cid)
+        if circle.follower.state.roster is None:
+            await node.sync(circle)
+        return circle
     if noted.cid not in known:
         await _prepare(node, invitation, noted)
     stored = await node.vault.circle(noted.cid)

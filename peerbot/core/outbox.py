@@ -99,26 +99,30 @@ class Outbox:
         """Send until the outbox is empty. Raises RelayError and leaves the rest for later; nothing is lost."""
         while self._rows:
             row = self._rows[0]
-            if row.kind is Kind.MESSAGE:
-                await self._send_message(row)
-            elif row.kind is Kind.ENTRY:
-                await self._resend_entry(row)
-            else:
-                await self._append_until_known(row)
+            if not self._stands(row):
+                if row.kind is Kind.MESSAGE:
+                    await self._send_message(row)
+                elif row.kind is Kind.ENTRY:
+                    await self._resend_entry(row)
+                else:
+                    await self._append_until_known(row)
             self._rows.popleft()
+
+    def _stands(self, row: Outgoing) -> bool:
+        """It is in the log already: the fold has seen its bytes and settled it."""
+        return bool(row.wire) and sha256(row.wire) not in self._f.state.own_rows
 
     async def _send_message(self, row: Outgoing) -> None:
         for _ in range(MOST_TRIES):
             self.check_may_send()
             await self._rotate_if_due()
-            if row.wire and sha256(row.wire) not in self._f.state.own_rows:
-                # It stands in the log already; catching up has settled it.
+            if self._stands(row):
                 return
             if not self._fits(row):
                 row = self._seal(row)
                 await self._f.vault.store_sealed(row)
                 self._rows[0] = row
-            self._expect(row)
+                self._expect(row)
             if await self._append(row):
                 return
         raise RelayError("relay-busy", seconds=1)
@@ -197,6 +201,7 @@ class Outbox:
         row = Outgoing(0, self._f.state.cid, kind, b"", self._f.state.me.member, wire=wire)
         (row_id,) = await self._f.vault.enqueue([row])
         row = replace(row, id=row_id)
+        self._expect(row)
         try:
             await self._append_until_known(row)
         except RelayError:
@@ -204,7 +209,6 @@ class Outbox:
             raise
 
     async def _append_until_known(self, row: Outgoing) -> None:
-        self._expect(row)
         if not await self._append(row):
             raise RelayError("relay-garbage")
 
@@ -300,8 +304,7 @@ class Outbox:
 
     async def _resend_entry(self, row: Outgoing) -> None:
         """An entry left over from before a crash: the same bytes first, else the same intent on today's roster."""
-        self._expect(row)
-        if await self._append(row) or sha256(row.wire) not in self._f.state.own_rows:
+        if await self._append(row) or self._stands(row):
             return
         await self._forget(row)
         intent = _INTENT.decode(row.intent)

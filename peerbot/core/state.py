@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from peerbot.core.ports import StoredCircle
+from peerbot.errors import PeerbotError
 from peerbot.protocol.epochs import EpochKeys, keys_of
 from peerbot.protocol.keys import device_id
 from peerbot.protocol.message import ChainEnd
@@ -68,9 +69,9 @@ class CircleState:
 
     @property
     def rules(self) -> Roster:
-        """The roster; only a circle whose genesis is folded is ever handed out."""
+        """The roster. Raises PeerbotError("circle-empty") where nothing of the circle has been fetched yet."""
         if self.roster is None:
-            raise ValueError("the circle has no genesis yet")
+            raise PeerbotError("circle-empty")
         return self.roster
 
     @property
