@@ -1,0 +1,1 @@
+"""Tests of the protocol; docs/protocol.md numbers the checks, docs/attacks.md the attacks."""
