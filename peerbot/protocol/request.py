@@ -64,8 +64,9 @@ def epochs_due(roster: Roster, device: Device, upto: int, now: int) -> list[Epoc
     """The epochs up to number `upto` that `device` may be given: those it was active in, and those whose own `hist`
     and today's policy both still allow (attacks 13 and 14). `now` in seconds since 1970. Newest first.
 
-    An epoch's age counts from its end, which is when its successor began. Each signer chooses that time, so it is held
-    under `now` and the times of all later epochs: a time in the future keeps nothing young.
+    An epoch's age counts from its end: when its successor began, or when the policy had one due if nobody wrote then.
+    Each signer chooses those times, so they are held under `now` and the times of all later epochs: a time in the
+    future keeps nothing young.
     """
     if not device.active:
         return []
@@ -75,7 +76,8 @@ def epochs_due(roster: Roster, device: Device, upto: int, now: int) -> list[Epoc
     while epoch is not None:
         window = min(epoch.history_days, roster.policy.history_days) * DAY
         was_there = device.added_p < ended_p
-        if epoch.e <= upto and (was_there or now - ended < window):
+        written_until = min(ended, epoch.time + roster.policy.epoch_days * DAY)
+        if epoch.e <= upto and (was_there or now - written_until < window):
             due.append(epoch)
         ended, ended_p = min(ended, epoch.time), epoch.p
         epoch = roster.epochs.get(epoch.e - 1)
