@@ -34,6 +34,8 @@ from peerbot.protocol.secret import EpochSecret
 
 R = TypeVar("R")
 BATCH = 1000
+MOST_MAIL = 100
+"""Rounds of a hundred directs in one go; a relay that gives the same ones for ever is left at that."""
 Progress = Callable[[int, int], None]
 """Called with (position reached, position to reach)."""
 
@@ -141,14 +143,16 @@ class Follower:
             return []
         found: dict[int, EpochSecret] = {}
         first = min(wanted)
-        while True:
+        # Bounded by what is wanted: a relay that never runs out of envelopes must not keep us here.
+        while first <= max(wanted):
             batch = await self.relay.envelopes(first)
             for raw in batch:
                 self._open_envelope(raw, wanted, found)
             highest = max((_epoch_of(raw) for raw in batch), default=0)
             if len(batch) < BATCH or highest < first:
-                return list(found.items())
+                break
             first = highest + 1
+        return list(found.items())
 
     def _open_envelope(self, raw: bytes, wanted: dict[int, Epoch], found: dict[int, EpochSecret]) -> None:
         me = self.state.me
@@ -223,10 +227,12 @@ class Follower:
     async def fold_mail(self) -> int:
         """Open, store and then acknowledge the directs in my mailbox; returns how many were worth keeping."""
         kept = 0
-        while mails := await self.relay.mail(100):
+        for _ in range(MOST_MAIL):
+            mails = await self.relay.mail(100)
             for mail in mails:
                 kept += await self._fold_direct(mail.wire)
-            await self.relay.drop_mail([mail.id for mail in mails])
+            if mails:
+                await self.relay.drop_mail([mail.id for mail in mails])
             if len(mails) < 100:
                 break
         return kept

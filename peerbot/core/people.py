@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.pseudonym import skeleton
@@ -18,7 +18,7 @@ class ShownMember:
     """A member as others see them. `door` is "device" or "hosted"; `name` is unique in the circle."""
 
     id: str
-    name: str
+    name: str = field(repr=False)
     role: Role
     door: str
     devices: int

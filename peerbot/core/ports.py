@@ -171,7 +171,7 @@ class ThreadRow:
     """A thread begins at p."""
 
     thread: bytes
-    title: str
+    title: str = field(repr=False)
     author: bytes
     p: int
     ts: int
@@ -185,7 +185,7 @@ class PostRow:
     id: bytes
     thread: bytes
     author: bytes
-    text: str
+    text: str = field(repr=False)
     door: str
     ts: int
     reply_p: int = 0
@@ -203,7 +203,7 @@ class MarkRow:
     target_p: int
     target_id: bytes
     author: bytes
-    text: str
+    text: str = field(repr=False)
     ts: int
 
 
@@ -220,7 +220,7 @@ class LivingRow:
     seen_p: int
     e: int
     author: bytes
-    body: bytes
+    body: bytes = field(repr=False)
     sealed: bytes
     signature: bytes
     key_bytes: bytes = field(repr=False)
@@ -371,9 +371,9 @@ class ShownPost:
     p: int
     id: bytes
     thread: bytes
-    title: str
+    title: str = field(repr=False)
     author: bytes
-    text: str
+    text: str = field(repr=False)
     door: str
     ts: int
     state: str
@@ -385,7 +385,7 @@ class ShownThread:
     """A thread in a list: how many posts it has, how many are unread, and the newest position."""
 
     thread: bytes
-    title: str
+    title: str = field(repr=False)
     author: bytes
     posts: int
     unread: int

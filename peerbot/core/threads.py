@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.people import display_names
@@ -29,10 +29,10 @@ class ReadPost:
     """A post as people read it. Every one passed all checks. `state` is "", "edited", "hidden" or "retracted"."""
 
     circle: str
-    thread: str
+    thread: str = field(repr=False)
     thread_id: str
-    author: str
-    text: str
+    author: str = field(repr=False)
+    text: str = field(repr=False)
     at: int
     door: str
     id: str

@@ -27,7 +27,10 @@ class Ref(Struct, frozen=True, array_like=True):
 
 
 class Body(Struct, frozen=True, tag_field="kind", omit_defaults=True):
-    """Base of all message bodies."""
+    """Base of all message bodies. What people write stays out of reprs, and so out of logs and tracebacks."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 class Profile(Body, frozen=True, tag="profile"):
@@ -114,15 +117,15 @@ class Carry(Body, frozen=True, tag="carry"):
     key: Hash
     p: Annotated[int, Meta(ge=1)]
 
-    def __repr__(self) -> str:
-        return "<Carry>"
-
 
 class Unknown(Struct, frozen=True):
     """A kind this version doesn't know: kept, and shown as needing a newer version."""
 
     kind: str
     raw: bytes
+
+    def __repr__(self) -> str:
+        return f"<Unknown {self.kind!r}>"
 
 
 AnyBody = Profile | Thread | Post | Edit | Retract | Acknowledge | Hide | Lock | Pause | Cafe | Carry
