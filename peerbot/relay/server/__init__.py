@@ -1,0 +1,1 @@
+"""The relay over HTTP and WebSocket."""
