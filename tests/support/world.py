@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ class MovableClock:
 
     async def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True, slots=True)
