@@ -63,7 +63,7 @@ async def make_invite(
         key = invite_key(token, circle.cid)
         op = AddInvite(invite_id(key.public), key.public, role, uses, expires, 0)
         await node.sync(circle)
-        async with circle.follower.lock:
+        async with node.holding(circle):
             await circle.outbox.append_entry((op,), None)
     noted = [NotedCircle(circle.cid, circle.slug, role) for circle in circles]
     note = Note(community.name, community.operator, community.contact, community.language, community.gateways, noted)
@@ -128,7 +128,7 @@ async def revoke_invite(node: Node, prefix: str) -> int:
         invite = circle.follower.state.rules.invites.get(op_id)
         if invite is None or invite.revoked:
             continue
-        async with circle.follower.lock:
+        async with node.holding(circle):
             await circle.outbox.append_entry((RevokeInvite(op_id),), None)
     if row is not None:
         place, _ = rendezvous(row.token)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from peerbot.clock import Clock
@@ -112,14 +112,25 @@ class Node:
                 return circle
         raise UserError("no-such-circle", circle=slug)
 
+    @asynccontextmanager
+    async def holding(self, circle: Circle) -> AsyncIterator[None]:
+        """Hold a circle while reading its state and acting on it; listeners hear of it if its log has moved on."""
+        follower = circle.follower
+        async with follower.lock:
+            before = follower.state.p
+            try:
+                yield
+            finally:
+                if follower.state.p != before:
+                    self._tell(Changed(circle.cid, follower.state.p))
+
     async def sync(self, circle: Circle, progress: Progress | None = None) -> None:
         """Bring one circle up to date both ways: fetch and fold, send what waits, ask and answer.
 
         Raises RelayError where the relay can't be reached (nothing is lost), VaultError, Fork, UpgradeNeeded.
         """
         follower = circle.follower
-        async with follower.lock:
-            before = follower.state.p
+        async with self.holding(circle):
             await follower.catch_up(progress)
             await follower.fold_mail()
             if follower.state.broken:
@@ -131,10 +142,7 @@ class Node:
                 if not follower.state.broken:
                     await circle.outbox.pump()
                     await circle.healing.carry()
-            after = follower.state.p
             circle.synced = True
-        if after != before:
-            self._tell(Changed(circle.cid, after))
 
     async def run(self) -> None:
         """Follow all circles live until cancelled; reconnects by itself, with back-off."""
@@ -162,7 +170,7 @@ class Node:
             await self.clock.sleep(pause * random.uniform(1.0, 1.5))  # noqa: S311 - spreads load, hides nothing
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         """What happens from now on. A listener that doesn't keep up loses the oldest; positions make that harmless."""
         queue: asyncio.Queue[Event] = asyncio.Queue(1000)
         self._listeners.add(queue)

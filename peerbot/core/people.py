@@ -93,14 +93,13 @@ async def remove_member(node: Node, circle: Circle, who: str) -> str:
     if member.id == circle.follower.state.me.member:
         raise UserError("remove-self")
     name = (await display_names(circle))[member.id]
-    async with circle.follower.lock:
+    async with node.holding(circle):
         await circle.outbox.append_entry((RemoveMember(member.id),), Reason.REMOVAL)
     return name
 
 
 async def set_profile(node: Node, circle: Circle, pseudonym: str, town: str = "") -> None:
     """Say in this circle how I am called. Sent when the relay can be reached."""
-    follower = circle.follower
-    async with follower.lock:
-        await circle.outbox.post(follower.state.me.member, [Profile(pseudonym, town)])
+    async with node.holding(circle):
+        await circle.outbox.post(circle.follower.state.me.member, [Profile(pseudonym, town)])
     await node.sync(circle)

@@ -70,7 +70,7 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
             await node.sync(circle)
         except RelayError as error:
             code = error.code
-    async with circle.follower.lock:
+    async with node.holding(circle):
         thread = await _enqueue(node, circle, title, words)
         if any((cid, name) == (circle.cid, title) for cid, name, _ in await node.vault.drafts()):
             await node.vault.put_draft(circle.cid, title, "")
