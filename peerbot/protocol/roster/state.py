@@ -243,7 +243,10 @@ def dump(roster: Roster) -> bytes:
 
 def load(raw: bytes) -> Roster:
     """The reverse of dump. Raises msgspec.DecodeError."""
-    s = _SNAPSHOT.decode(raw)
+    try:
+        s = _SNAPSHOT.decode(raw)
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("not a roster") from None
     epochs = HashTrieMap({e.e: e for e in s.epochs})
     return Roster(
         cid=s.cid,
