@@ -6,7 +6,7 @@ import struct
 from typing import Final
 
 from peerbot.protocol import labels, wire
-from peerbot.protocol.primitives import CryptoFailure, aead_open, aead_seal, hmac_each, hmac_sha256, same
+from peerbot.protocol.primitives import CryptoFailure, aead_open, aead_seal, hmac_sha256, hmac_three, same
 from peerbot.protocol.secret import MessageKey
 
 LEAST_MESSAGE: Final = 256
@@ -15,6 +15,10 @@ _LENGTH: Final = struct.Struct(">I")
 _K: Final = wire.encode(labels.MAC_CIPHER_KEY)
 _N: Final = wire.encode(labels.MAC_NONCE)
 _KC: Final = wire.encode(labels.MAC_KEY_COMMITMENT)
+
+
+class KeyNotCommitted(CryptoFailure):
+    """The key isn't the one that the box was sealed with, whatever it would decrypt to (M14)."""
 
 
 class PaddingWrong(Exception):
@@ -26,6 +30,11 @@ def mac(key: bytes, label: bytes, *parts: bytes) -> bytes:
     return hmac_sha256(key, wire.encode(label, *parts))
 
 
+def derive(key: bytes) -> tuple[bytes, bytes, bytes]:
+    """kc, k and n of a message key; the nonce is the first 12 bytes of n."""
+    return hmac_three(key, _KC, _K, _N)
+
+
 def commitment(key: MessageKey) -> bytes:
     """kc: binds the ciphertext to one key, because GCM alone does not (attack 4)."""
     return hmac_sha256(key.reveal(), _KC)
@@ -33,20 +42,15 @@ def commitment(key: MessageKey) -> bytes:
 
 def seal_box(key: MessageKey, padded: bytes, aad: bytes) -> tuple[bytes, bytes]:
     """(kc, ciphertext). Every key is used for one box, so a derived nonce can't repeat."""
-    kc, k, n = hmac_each(key.reveal(), _KC, _K, _N)
+    kc, k, n = derive(key.reveal())
     return kc, aead_seal(k, n[:12], padded, aad)
 
 
 def open_box(key: MessageKey, kc: bytes, ciphertext: bytes, aad: bytes) -> bytes:
-    """The padded plaintext. Checks kc in constant time first. Raises CryptoFailure."""
-    if not same(commitment(key), kc):
-        raise CryptoFailure
-    return decrypt_box(key, ciphertext, aad)
-
-
-def decrypt_box(key: MessageKey, ciphertext: bytes, aad: bytes) -> bytes:
-    """The AEAD half of open_box, for callers that number the two checks apart (M14, M15)."""
-    k, n = hmac_each(key.reveal(), _K, _N)
+    """The padded plaintext. Checks kc in constant time first. Raises KeyNotCommitted, or CryptoFailure by the AEAD."""
+    expected, k, n = derive(key.reveal())
+    if not same(expected, kc):
+        raise KeyNotCommitted
     return aead_open(k, n[:12], ciphertext, aad)
 
 
@@ -65,6 +69,7 @@ def unpad(padded: bytes, least: int) -> bytes:
     if len(padded) < 4:
         raise PaddingWrong
     (size,) = _LENGTH.unpack_from(padded)
-    if size > len(padded) - 4 or len(padded) != bucket(size, least) or any(padded[4 + size :]):
+    spare = len(padded) - 4 - size
+    if spare < 0 or len(padded) != bucket(size, least) or padded[4 + size :] != bytes(spare):
         raise PaddingWrong
     return padded[4 : 4 + size]

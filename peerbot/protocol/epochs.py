@@ -9,12 +9,12 @@ from peerbot.errors import Refused
 from peerbot.protocol import labels, wire
 from peerbot.protocol.box import mac
 from peerbot.protocol.keys import epoch_commit, epoch_key
-from peerbot.protocol.primitives import CryptoFailure, SealingKey, SigningKey, random_bytes, same, seal
+from peerbot.protocol.primitives import CryptoFailure, MacKey, SealingKey, SigningKey, random_bytes, same, seal
 from peerbot.protocol.roster.apply import apply_entry
 from peerbot.protocol.roster.entry import Core, NewEpoch, Reason, Signer, parse_entry, sign_entry
 from peerbot.protocol.roster.ops import Op, SetPolicy
 from peerbot.protocol.roster.state import Epoch, Roster, SubkeyRef, recipients, recipients_digest
-from peerbot.protocol.secret import EpochKey, EpochSecret
+from peerbot.protocol.secret import EpochSecret
 from peerbot.protocol.wire import U64, ZERO32, Layout, Malformed, Raw, Var
 
 _INFO: Final = Layout(b"hpke-info", Var(16), Raw(32), U64(), Raw(32), Raw(32), Raw(16), Raw(16), Raw(32))
@@ -90,16 +90,16 @@ def check_commit(secret: EpochSecret, cid: bytes, epoch: Epoch) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EpochKeys:
-    """An epoch's derived keys, made once and used for every message in it. `hedge` is M(EK, "hedge")."""
+    """An epoch's derived keys, made once and used for every message in it: EK, and `hedge`, which is M(EK, "hedge")."""
 
     e: int
-    key: EpochKey
-    hedge: EpochKey
+    key: MacKey
+    hedge: MacKey
 
 
 def keys_of(secret: EpochSecret, cid: bytes, epoch: Epoch) -> EpochKeys:
     key = epoch_key(secret, cid, epoch.e, epoch.prev)
-    return EpochKeys(epoch.e, key, EpochKey(mac(key.reveal(), labels.MAC_HEDGE)))
+    return EpochKeys(epoch.e, MacKey(key.reveal()), MacKey(mac(key.reveal(), labels.MAC_HEDGE)))
 
 
 def build_entry(

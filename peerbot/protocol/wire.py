@@ -22,7 +22,8 @@ MAX_ENVELOPE: Final = 4096
 U64_MAX: Final = 2**64 - 1
 ZERO16: Final = bytes(16)
 ZERO32: Final = bytes(32)
-_U32: Final = struct.Struct(">I")
+u32: Final = struct.Struct(">I").pack
+"""A length as it stands before a field."""
 
 
 class Malformed(Exception):
@@ -62,7 +63,7 @@ def encode(label: bytes, *fields: bytes) -> bytes:
     """S(label, fields) for byte fields."""
     out = [_head(label, len(fields))]
     for field in fields:
-        out.append(_U32.pack(len(field)))
+        out.append(u32(len(field)))
         out.append(field)
     return b"".join(out)
 
@@ -109,64 +110,82 @@ class Layout:
     structures are such a front with at most one Var behind it, and messages are made of nothing else.
     """
 
-    __slots__ = ("_arity", "_constants", "_front", "_head", "_raw_at", "_rest", "_template", "_widths", "label")
+    __slots__ = (
+        "_constants",
+        "_fixed",
+        "_front",
+        "_raw_at",
+        "_rest",
+        "_template",
+        "_var",
+        "_widths",
+        "label",
+        "seams",
+        "size",
+    )
 
     def __init__(self, label: bytes, *fields: Field) -> None:
         self.label = label
-        self._arity = len(fields)
-        self._head = _head(label, len(fields))
-        cut = next((i for i, f in enumerate(fields) if isinstance(f, Var)), len(fields))
-        front = [f for f in fields[:cut] if not isinstance(f, Var)]
-        self._rest = fields[cut:]
+        self._fixed = next((i for i, f in enumerate(fields) if isinstance(f, Var)), len(fields))
+        self._var = next((f for f in fields if isinstance(f, Var)), None)
+        self._rest = fields[self._fixed + 1 :]
+        front = [f for f in fields[: self._fixed] if not isinstance(f, Var)]
         sizes = [8 if isinstance(f, U64) else f.size for f in front]
+        # What stands before each fixed field: its length, and before the first one the label too.
+        head = _head(label, len(fields)) + b"".join(map(u32, sizes[:1]))
+        self._constants = (head, *sizes[1:])
+        self.seams: Final = (head, *map(u32, sizes[1:]))
+        """The constants as bytes, for a caller that joins fields whose widths are beyond doubt."""
         codes = ["Q" if isinstance(f, U64) else f"{size}s" for f, size in zip(front, sizes, strict=True)]
-        tail = "I" if self._rest else ""
-        self._front = struct.Struct(f">{len(self._head)}s" + "".join("I" + code for code in codes) + tail)
-        self._constants = (self._head, *sizes)
-        self._template: list[Any] = [self._head, *(part for size in sizes for part in (size, None))]
-        self._raw_at = [i for i, f in enumerate(front) if isinstance(f, Raw)]
-        self._widths = [f.size for f in front if isinstance(f, Raw)]
-
-    @property
-    def size(self) -> int:
+        self._front = struct.Struct(f">{len(head)}s{'I'.join(codes)}{'I' if self._var is not None else ''}")
+        self.size: Final = self._front.size
         """Bytes of a structure without Var fields; of others, of their front."""
-        return self._front.size
+        self._template: list[Any] = [part for size in self._constants for part in (size, None)][: 2 * len(sizes) or 1]
+        self._raw_at = [2 * i + 1 for i, f in enumerate(front) if isinstance(f, Raw)]
+        self._widths = [f.size for f in front if isinstance(f, Raw)]
 
     def encode(self, *values: int | bytes) -> bytes:
         """The structure's bytes. A value of the wrong width is a programming error and raises ValueError."""
-        # struct would pad or cut a value of the wrong width without a word.
-        if len(values) != self._arity or [len(values[i]) for i in self._raw_at] != self._widths:  # type: ignore[arg-type]
-            raise ValueError(f"a field of {self.label!r} has a wrong width")
+        var = self._var
         parts = self._template.copy()
-        rest = self._rest
-        if not rest:
-            parts[2::2] = values
-            return self._front.pack(*parts)
-        parts[2::2] = values[: -len(rest)]
-        raws = [v if isinstance(v, bytes) else u64(v) for v in values[-len(rest) :]]
-        for field, raw in zip(rest, raws, strict=True):
-            if not _fits(field, len(raw)):
-                raise ValueError(f"a field of {self.label!r} has a wrong width")
-        out = self._front.pack(*parts, len(raws[0])) + raws[0]
-        return out if len(raws) == 1 else out + b"".join(_U32.pack(len(raw)) + raw for raw in raws[1:])
+        # Too few or too many don't fit into the template: ValueError too.
+        parts[1::2] = values if var is None else values[: self._fixed]
+        # struct would pad or cut a value of the wrong width without a word.
+        if [len(parts[i]) for i in self._raw_at] != self._widths:
+            raise ValueError(f"a field of {self.label!r} has a wrong width")
+        return self._front.pack(*parts) if var is None else self._encode_var(parts, var, *values[self._fixed :])
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """The fields, integers as int. Raises Malformed unless `data` is exactly one such structure."""
-        front = self._front
-        rest = self._rest
-        if len(data) != front.size if not rest else len(data) < front.size:
+        size, var = self.size, self._var
+        if len(data) < size:
             raise Malformed
-        parts = front.unpack_from(data)
-        last = len(parts) - 1 if rest else len(parts)
-        if (parts[0], *parts[1:last:2]) != self._constants:
-            raise Malformed
-        if not rest:
-            return parts[2::2]
-        raws = _split(data, front.size - 4, len(rest))
-        for field, raw in zip(rest, raws, strict=True):
-            if not _fits(field, len(raw)):
+        parts = self._front.unpack_from(data)
+        if var is None:
+            if len(data) != size or parts[::2] != self._constants:
                 raise Malformed
-        return (*parts[2:last:2], *(map(_typed, rest, raws) if len(rest) > 1 else raws))
+            return parts[1::2]
+        if parts[:-1:2] != self._constants or not var.least <= parts[-1] <= var.most:
+            raise Malformed
+        if self._rest:
+            return (*parts[1:-1:2], *self._decode_rest(data))
+        if parts[-1] != len(data) - size:
+            raise Malformed
+        return (*parts[1:-1:2], data[size:])
+
+    def _encode_var(self, front: list[Any], var: Var, *values: int | bytes) -> bytes:
+        """From the first Var on, which completes the front."""
+        raws = [v if isinstance(v, bytes) else u64(v) for v in values]
+        if len(raws) != 1 + len(self._rest) or not all(map(_fits, (var, *self._rest), map(len, raws))):
+            raise ValueError(f"a field of {self.label!r} has a wrong width")
+        return self._front.pack(*front, len(raws[0])) + b"".join(raws[:1] + [u32(len(raw)) + raw for raw in raws[1:]])
+
+    def _decode_rest(self, data: bytes) -> Iterable[int | bytes]:
+        """The first Var and what stands behind it."""
+        first, *raws = _split(data, self.size - 4, 1 + len(self._rest))
+        if not all(map(_fits, self._rest, map(len, raws))):
+            raise Malformed
+        return (first, *map(_typed, self._rest, raws))
 
 
 def _fits(field: Field, size: int) -> bool:
