@@ -8,21 +8,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from peerbot.core.batch import learned, state_after, to_store, with_projection
 from peerbot.core.chainwork import Control, chain, check_receipt, fold_control
 from peerbot.core.fold import (
     Checked,
     Judged,
-    Opening,
     carried_from,
-    chain_rows,
     check_signatures,
     judge_all,
     open_in_order,
-    pruned_rows,
     targets,
 )
 from peerbot.core.ports import CircleRelay, Folded, LogRecord, Page, RecordRow, Status, Vault
-from peerbot.core.state import RECENT_HEADS, CircleState, with_secrets
+from peerbot.core.state import CircleState, with_secrets
 from peerbot.errors import Fork, Refused, UpgradeNeeded
 from peerbot.protocol.bodies import Unknown
 from peerbot.protocol.direct import History, open_direct
@@ -106,8 +104,8 @@ class Follower:
             control = await self._run(fold_control, state, page.records[: opening.end - state.p], heads)
             ready = replace(ready, roster=control.newest)
         judged = await self._judge(ready, opening.opened, control.heads)
-        folded, after = _result(state, ready, control, opening, judged, secrets, page.records)
-        await self._store(after, folded)
+        folded = to_store(ready, control, opening, judged, secrets, page.records)
+        await self._store(state_after(ready, control, opening, judged, folded), folded)
         _say(folded.alarm)
 
     async def _run(self, work: Callable[..., R], *args: object) -> R:
@@ -211,7 +209,7 @@ class Follower:
             records = [
                 RecordRow(p, Kind.MESSAGE, b"", raw, Status.REFUSED, codes[p], e) for p, raw in rows if p in codes
             ]
-            folded = _with_projection(
+            folded = with_projection(
                 Folded(
                     state.cid,
                     state.p,
@@ -222,7 +220,7 @@ class Follower:
                 ),
                 judged,
             )
-            await self._store(_learned(state, judged), folded)
+            await self._store(learned(state, judged), folded)
 
     async def fold_mail(self) -> int:
         """Open, store and then acknowledge the directs in my mailbox; returns how many were worth keeping."""
@@ -310,82 +308,3 @@ def _open_rows(
         except Refused as failed:
             refused[p] = failed.code
     return opened, refused
-
-
-def _with_projection(folded: Folded, judged: Judged) -> Folded:
-    p = judged.projection
-    return replace(
-        folded, threads=p.threads, posts=p.posts, marks=p.marks, living=p.living, pauses=p.pauses, locks=p.locks
-    )
-
-
-def _learned(state: CircleState, judged: Judged) -> CircleState:
-    projection = judged.projection
-    if not projection.pauses and not projection.locks:
-        return state
-    locks = dict(state.locks)
-    for thread, p, locked in projection.locks:
-        locks[thread] = (*locks.get(thread, ()), (p, locked))
-    return replace(state, pauses=(*state.pauses, *projection.pauses), locks=locks)
-
-
-def _result(
-    before: CircleState,
-    ready: CircleState,
-    control: Control,
-    opening: Opening,
-    judged: Judged,
-    secrets: Sequence[tuple[int, EpochSecret]],
-    records: Sequence[LogRecord],
-) -> tuple[Folded, CircleState]:
-    """What to store, and the state that goes with it."""
-    end = opening.end
-    refused, newer = judged.refused, set(judged.newer)
-    gone = pruned_rows(records, control)
-    rows = [
-        replace(row, status=Status.REFUSED, code=refused[row.p])
-        if row.p in refused
-        else replace(row, code="newer")
-        if row.p in newer
-        else row
-        for row in (*control.rows, *opening.rows, *gone)
-        if row.p <= end
-    ]
-    roster = control.newest if control.timeline else None
-    member = ready.rules.devices.get(ready.me.device)
-    broken = member is not None and member.active and ready.epoch > 0 and ready.epoch not in ready.secrets
-    head = control.heads.get(end, before.head)
-    folded = _with_projection(
-        Folded(
-            cid=before.cid,
-            p=end,
-            head=head,
-            roster=roster,
-            records=sorted(rows, key=lambda row: row.p),
-            chains=chain_rows(opening.chains),
-            secrets=secrets,
-            requests=control.requests,
-            entry_hashes=control.entry_hashes,
-            settled=[*control.settled, *opening.settled],
-            pruned=before.pruned or bool(gone),
-            alarm=control.stop or opening.stop,
-            broken=broken,
-        ),
-        judged,
-    )
-    heads = {**before.heads, **{p: h for p, h in control.heads.items() if p <= end}}
-    if len(heads) > 2 * RECENT_HEADS:
-        heads = {p: h for p, h in heads.items() if p > end - RECENT_HEADS}
-    settled = set(folded.settled)
-    after = replace(
-        ready,
-        p=end,
-        head=head,
-        chains={**before.chains, **opening.chains},
-        requests=before.requests | set(control.requests),
-        entry_hashes={**before.entry_hashes, **dict(control.entry_hashes)},
-        heads=heads,
-        pruned=folded.pruned,
-        own_rows={wire: row for wire, row in before.own_rows.items() if row not in settled},
-    )
-    return folded, _learned(after, judged)
