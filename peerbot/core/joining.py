@@ -10,7 +10,7 @@ from peerbot.core.chainwork import chain, check_receipt, fold_control
 from peerbot.core.follow import BATCH
 from peerbot.core.founding import Enrolment, enrol, recovery_op
 from peerbot.core.node import Circle, Node
-from peerbot.core.ports import CircleRelay, Credential, NewCircle, StoredCircle
+from peerbot.core.ports import CircleRelay, Credential, NewCircle, Relay, StoredCircle
 from peerbot.core.state import CircleState, restore
 from peerbot.errors import Conflict, Fork, PeerbotError, Refused, RelayError, UserError
 from peerbot.protocol.epochs import Built, build_entry
@@ -37,8 +37,13 @@ class Invitation:
 
 async def look_up(node: Node, link: InviteLink) -> Invitation:
     """Read the sealed note of an invite. Raises UserError("invite-unknown"), RelayError."""
+    return await read_note(node.relay(link.relay_url, None), link)
+
+
+async def read_note(relay: Relay, link: InviteLink) -> Invitation:
+    """The same for somebody who has no vault yet."""
     place, _ = rendezvous(link.token)
-    raw = await node.relay(link.relay_url, None).note(place)
+    raw = await relay.note(place)
     if raw is None:
         raise UserError("invite-unknown")
     try:

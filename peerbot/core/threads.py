@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.people import display_names
 from peerbot.core.ports import ShownPost
 from peerbot.core.text import clean, clean_line
-from peerbot.errors import PeerbotError, RelayError, UserError
+from peerbot.errors import Fact, PeerbotError, RelayError, UserError
 from peerbot.protocol.bodies import MAX_TEXT_BYTES, AnyBody, Post, Thread
 from peerbot.protocol.primitives import random_bytes
 
@@ -17,11 +18,12 @@ MAX_TITLE = 200
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What became of a post: `sent` is False while it waits for the relay, and `code` says why."""
+    """What became of a post: `sent` is False while it waits for the relay; `code` and `facts` say why."""
 
     thread: str
     sent: bool
     code: str = ""
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,25 @@ async def post(node: Node, circle: Circle, thread: str, text: str) -> Posted:
 async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
     if len(words.encode("utf-8")) > MAX_TEXT_BYTES:
         raise UserError("too-long", length=len(words), most=MAX_TEXT_BYTES)
-    code = ""
+    unreached: RelayError | None = None
     if not circle.synced or await node.vault.find_thread(circle.cid, title) is None:
         # The thread may have been begun by another a moment ago.
         try:
             await node.sync(circle)
         except RelayError as error:
-            code = error.code
+            unreached = error
     async with node.holding(circle):
         thread = await _enqueue(node, circle, title, words)
         if any((cid, name) == (circle.cid, title) for cid, name, _ in await node.vault.drafts()):
             await node.vault.put_draft(circle.cid, title, "")
-        if not code:
+        if unreached is None:
             try:
                 await circle.outbox.pump()
             except RelayError as error:
-                code = error.code
-    return Posted(thread.hex(), not code, code)
+                unreached = error
+    if unreached is not None:
+        return Posted(thread.hex(), False, unreached.code, unreached.facts)
+    return Posted(thread.hex(), True)
 
 
 async def _enqueue(node: Node, circle: Circle, title: str, words: str) -> bytes:
