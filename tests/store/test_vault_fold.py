@@ -19,6 +19,7 @@ from tests.store.vault_builders import (
     THREAD,
     check_index,
     counters,
+    everything,
     folded,
     key,
     long,
@@ -94,6 +95,9 @@ async def test_positions_at_or_before_the_cursor_are_ignored(vault: SqlVault) ->
     assert (await vault.circle(CID)).p == 3
     assert await vault.heads_at(CID, [2]) == {2: long("head", 2)}
     assert await vault.pending(CID, 1, 0, 10) == []
+    await vault.save(folded(6, records=[record(6)]))
+    await vault.save(folded(5, records=[record(5)]))
+    assert await vault.heads_at(CID, [4, 5, 6]) == {6: long("head", 6)}
 
 
 async def test_a_pending_message_waits_for_its_epoch_and_is_opened_once(vault: SqlVault) -> None:
@@ -282,15 +286,15 @@ async def test_what_was_taken_back_or_hidden_is_not_found(vault: SqlVault, kind:
 
 
 async def test_what_was_taken_back_is_not_in_the_projection_any_more(tmp_path: Path) -> None:
+    gone = ("walrus", "narwhal", "dugong", "manatee")
     async with new_vault(tmp_path) as vault:
-        await say(
-            vault, mark(2, "edit", 1, "narwhal"), post(1, "walrus"), mark(3, "edit", 1, "dugong"), mark(4, "retract", 1)
-        )
+        await say(vault, mark(2, "edit", 1, "narwhal"), post(1, "walrus"), mark(3, "edit", 1, "dugong"))
+        await say(vault, mark(4, "retract", 1), mark(5, "edit", 1, "manatee"))
         with raw(tmp_path) as connection:
             check_index(connection)
             for table in ("post", "mark"):
                 rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()  # noqa: S608
-                assert not any(word in repr(rows) for word in ("walrus", "narwhal", "dugong"))
+                assert not any(word in repr(rows) for word in gone)
 
 
 # values that senders choose
@@ -312,6 +316,27 @@ async def test_senders_may_choose_any_64_bit_number(vault: SqlVault) -> None:
     (shown,) = await vault.posts(CID, THREAD, 9, 9)
     assert (shown.ts, shown.reply_p) == (U64, U64)
     assert {row.last_ts for row in await vault.threads(CID)} == {U64}
+
+
+@pytest.mark.parametrize("p", [2**40 - 1, 2**40, 2**63, U64])
+async def test_what_claims_a_position_no_log_has_is_left_out(tmp_path: Path, p: int) -> None:
+    async with new_vault(tmp_path) as vault:
+        await vault.save(folded(1, posts=[post(1, "mine")]))
+        with raw(tmp_path) as connection:
+            before = everything(connection)
+        await vault.save(
+            folded(
+                1,
+                records=[],
+                threads=[thread(p), thread(p, id=short("another"))],
+                posts=[post(p)],
+                marks=[mark(p, "retract", 1)],
+                living=[profile(p, "Fox")],
+                locks=[(THREAD, p, True)],
+            )
+        )
+        with raw(tmp_path) as connection:
+            assert everything(connection) == before
 
 
 @pytest.mark.parametrize(
@@ -408,6 +433,18 @@ async def test_history_that_is_opened_late_is_unread_only_behind_the_read_mark(v
     await vault.mark_read(CID, THREAD, 3)
     await vault.save(folded(5, records=[], opened=[2, 4], posts=[post(2), post(4)]))
     assert [(row.posts, row.unread, row.last_p) for row in await vault.threads(CID)] == [(2, 1, 4)]
+
+
+async def test_a_late_post_is_not_the_newest(vault: SqlVault) -> None:
+    await vault.save(folded(5, records=[record(p, PENDING) for p in (1, 2, 3, 4)], posts=[post(5)]))
+    await vault.save(folded(5, records=[], opened=[2], posts=[post(2)]))
+    assert [(row.posts, row.last_p, row.last_ts) for row in await vault.threads(CID)] == [(2, 5, 1005)]
+
+
+async def test_somebody_who_never_wrote_has_unread_posts_too(vault: SqlVault) -> None:
+    await vault.save(folded(4, posts=[post(2), post(3), post(4)]))
+    await vault.mark_read(CID, THREAD, 2)
+    assert [row.unread for row in await vault.threads(CID)] == [2]
 
 
 async def test_marking_a_thread_that_is_not_here_as_read_does_nothing(vault: SqlVault) -> None:

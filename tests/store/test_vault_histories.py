@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
@@ -49,9 +49,9 @@ class Said:
 
 said = st.builds(
     Said,
-    kind=st.sampled_from(["thread", "post", "post", "post", "profile", "lock", *_MARKS]),
+    kind=st.sampled_from(["thread", "post", "post", "post", "post", "profile", "lock", *_MARKS]),
     author=st.integers(0, 2),
-    thread=st.integers(0, 2),
+    thread=st.integers(0, 1),
     target=st.integers(0, 20),
     e=st.sampled_from([LATE, 2]),
     refused=st.sampled_from([False, False, False, True]),
@@ -184,6 +184,7 @@ def node(connection: Connection, log: Sequence[Said]) -> Node:
     return Node(connection, cid, log)
 
 
+@settings(max_examples=120)
 @given(log=logs, how=steps)
 def test_any_cut_any_repetition_and_any_delay_give_the_same_vault(
     connection: Connection, log: list[Said], how: list[tuple[str, int]]
@@ -201,6 +202,7 @@ def test_any_cut_any_repetition_and_any_delay_give_the_same_vault(
     check_index(connection)
 
 
+@settings(max_examples=120)
 @given(log=logs, how=steps)
 def test_counters_kept_by_the_fold_are_what_counting_gives(
     connection: Connection, log: list[Said], how: list[tuple[str, int]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -276,6 +278,15 @@ async def test_the_keyring_gives_back_the_key_it_was_given(ring: MemoryKeyring) 
     assert found.reveal() == bytes(range(32))
 
 
+async def test_without_the_extra_the_keyring_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # None in sys.modules is how Python itself marks a module that can't be imported.
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(VaultError, match="keyring-missing"):
+        await keyfile.keyring_load("forum")
+    with pytest.raises(VaultError, match="keyring-missing"):
+        await keyfile.keyring_store("forum", VaultKey(bytes(32)))
+
+
 async def test_a_locked_keyring_is_a_typed_error_without_the_secret(ring: MemoryKeyring) -> None:
     await keyfile.keyring_store("forum", VaultKey(bytes(range(32))))
     ring.broken = True
@@ -291,3 +302,8 @@ async def test_something_else_under_our_name_in_the_keyring_is_a_typed_error(rin
         ring.kept["peerbot vault", "forum"] = found
         with pytest.raises(VaultError, match="keyring-failed"):
             await keyfile.keyring_load("forum")
+
+
+def test_the_keyring_is_loaded_only_when_it_is_asked_for() -> None:
+    program = "import sys, peerbot.store.vault.vault; sys.exit('keyring' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

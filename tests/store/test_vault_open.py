@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from peerbot.core.ports import InviteRow, Outgoing
 from peerbot.errors import VaultError
@@ -207,6 +208,32 @@ async def test_a_file_that_was_cut_is_damage(tmp_path: Path, share: float) -> No
         await use(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("synchronous", 2),
+        ("secure_delete", 1),
+        ("foreign_keys", 1),
+        ("temp_store", 2),
+        ("journal_mode", "wal"),
+        ("cipher_log_level", "NONE"),
+    ],
+)
+async def test_every_connection_is_set_up_to_lose_nothing_and_to_leave_nothing(
+    tmp_path: Path, pragma: str, value: object
+) -> None:
+    await fill(tmp_path)
+    with raw(tmp_path) as connection:
+        assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
+
+
+async def test_the_index_forgets_words_at_once(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    with raw(tmp_path) as connection:
+        query = "SELECT v FROM words_config WHERE k = 'secure-delete'"
+        assert connection.exec_driver_sql(query).scalar_one() == 1
+
+
 # canaries: strings that must never be seen outside
 
 
@@ -309,6 +336,13 @@ async def test_no_error_holds_a_value(tmp_path: Path) -> None:
             text = shown(while_shown)
             assert not [shape for shape in shapes() if shape.decode("latin-1") in text]
             while_shown = while_shown.__context__
+
+
+async def test_not_even_the_database_librarys_own_error_holds_a_value(tmp_path: Path) -> None:
+    await fill(tmp_path)
+    with raw(tmp_path) as connection, pytest.raises(DBAPIError) as caught:
+        connection.exec_driver_sql("INSERT INTO setting (key, value) VALUES (?, ?)", (CANARY, None))
+    assert CANARY not in repr(caught.value) + "".join(traceback.format_exception(caught.value))
 
 
 async def test_what_comes_out_hides_its_secrets_when_it_is_printed(tmp_path: Path) -> None:

@@ -88,11 +88,12 @@ def project(
 ) -> None:
     """Store rows that are new, each position once, whatever order they come in: history is opened late."""
     fresh = _unknown(connection, here, posts)
+    began = [row for row in threads if row.p < END_P]
     said = [mark for mark in marks if mark.p < END_P]
-    if not (threads or fresh or said):
+    if not (began or fresh or said):
         return
     authors = member_numbers(connection, here.n, {row.author for row in fresh} | {row.author for row in said})
-    _posts(connection, here, threads, fresh, authors)
+    _posts(connection, here, began, fresh, authors)
     late = [here.key(row.p) for row in fresh if row.p <= here.p]
     if said or late:
         _marks(connection, here, said, late, authors)
@@ -158,7 +159,7 @@ def _name_threads(connection: Connection, began: Sequence[ThreadRow], threads: d
     changed: dict[int, tuple[Any, ...]] = {}
     for row in began:
         thread = threads[row.thread]
-        if row.p < END_P and (thread.p == 0 or row.p < thread.p):
+        if thread.p == 0 or row.p < thread.p:
             thread.p = row.p
             changed[thread.n] = (row.title, text.folded(row.title), row.author, row.p, signed(row.ts), thread.n)
     if changed:
@@ -175,7 +176,7 @@ def _marks(
     waited: list[_Mark] = []
     if late:
         waited = [tuple(row) for row in connection.exec_driver_sql(_WAITING, (numbers(late),))]
-    effective = sorted(row for row in (*waited, *rows) if row[1] != "acknowledge")
+    effective = [row for row in (*waited, *rows) if row[1] != "acknowledge"]
     posts = _targets(connection, {row[2] for row in effective})
     if rows:
         times = [signed(m.ts) for m in marks]
@@ -200,7 +201,10 @@ def _targets(connection: Connection, keys: set[int]) -> dict[int, _Post]:
 
 
 def _apply(post: _Post, mark: _Mark) -> bool:
-    """Change the post as the mark says; False where the mark doesn't agree with it, or a newer one was there."""
+    """Change the post as the mark says; False where the mark doesn't agree with it, or a newer one was there.
+
+    The order in which marks are applied makes no difference.
+    """
     key, kind, _, target_id, author, words = mark
     p = position(key)
     if target_id != post.id or (kind in ("edit", "retract") and author != post.author):
