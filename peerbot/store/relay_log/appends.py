@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 from peerbot.core.ports import AddressedEnvelope, ControlChange, LogHead, NewRecord, Placed
 from peerbot.protocol import log
 from peerbot.store.relay_log import statements as sql
+from peerbot.store.relay_log.models import POSITIONS, place_of
 
 
 def circle_of(connection: Connection, cid: bytes) -> tuple[int, LogHead] | None:
     """A circle's row id and where its log stands."""
-    row = sql.GET_CIRCLE(connection, cid=cid).first()
+    row = sql.GET_CIRCLE(connection, cid=cid).fetchone()
     return None if row is None else (row[0], LogHead(*row[1:]))
 
 
@@ -25,7 +26,7 @@ def _present(connection: Connection, cid: bytes) -> tuple[int, LogHead]:
 
 
 def find(connection: Connection, circle: int, digest: bytes) -> Placed | None:
-    row = sql.FIND_RECORD(connection, circle=circle, digest=digest).first()
+    row = sql.FIND_RECORD(connection, circle=circle, digest=digest).fetchone()
     return None if row is None else Placed(*row)
 
 
@@ -33,9 +34,9 @@ def found(connection: Connection, cid: bytes, genesis: NewRecord, roster: bytes)
     present = circle_of(connection, cid)
     if present is not None:
         return find(connection, present[0], genesis.digest)
-    sql.ADD_CIRCLE(connection, cid=cid, p=0, head=log.LOG_START, seq=0, roster_p=1)
-    circle, head = _present(connection, cid)
-    placed = _append(connection, circle, head, genesis)
+    circle = sql.ADD_CIRCLE(connection, cid=cid, seq=0, roster_p=1).lastrowid
+    assert circle is not None  # noqa: S101 - it was just added
+    placed = _append(connection, circle, LogHead(0, log.LOG_START, 0, 0), genesis)
     assert placed is not None  # noqa: S101 - the log was empty
     sql.ADD_ENTRY(connection, circle=circle, seq=0, p=1)
     sql.PUT_ROSTER(connection, circle=circle, snapshot=roster)
@@ -63,7 +64,7 @@ def append_control(
         sql.ADD_ENTRY(connection, circle=circle, seq=change.seq, p=placed.p)
     if change.roster is not None:
         seq = head.seq if change.seq is None else change.seq
-        sql.ADVANCE_ROSTER(connection, id=circle, seq=seq, p=placed.p)
+        sql.ADVANCE_ROSTER(connection, id=circle, seq=seq, roster_p=placed.p)
         sql.PUT_ROSTER(connection, circle=circle, snapshot=change.roster)
     if change.request is not None:
         device, e, whom = change.request
@@ -76,13 +77,13 @@ def append_control(
 
 
 def _append(connection: Connection, circle: int, head: LogHead, record: NewRecord) -> Placed | None:
-    """Add a log row and move the head; None where the same bytes stand in the log already."""
+    """Add a log row; None where the same bytes stand in the log already."""
     p = head.p + 1
     link = log.link(head.head, p, record.kind, record.digest)
     added = sql.ADD_RECORD(
         connection,
+        place=place_of(circle, p),
         circle=circle,
-        p=p,
         kind=int(record.kind),
         time=record.time,
         digest=record.digest,
@@ -91,7 +92,6 @@ def _append(connection: Connection, circle: int, head: LogHead, record: NewRecor
     )
     if added.rowcount != 1:
         return None
-    sql.ADVANCE(connection, id=circle, p=p, head=link)
     return Placed(p, link, record.time)
 
 
@@ -112,6 +112,7 @@ def prune(connection: Connection, cid: bytes, p: int, e: int) -> int:
     if found is None:
         return 0
     kinds = {"message": int(log.Kind.MESSAGE), "request": int(log.Kind.REQUEST)}
-    pruned = sql.PRUNE(connection, circle=found[0], before=p, **kinds).rowcount
+    start, before = place_of(found[0], 0), place_of(found[0], min(p, POSITIONS))
+    pruned = sql.PRUNE(connection, start=start, before=before, **kinds).rowcount
     sql.DROP_ENVELOPES_BEFORE(connection, circle=found[0], e=e)
     return pruned

@@ -18,6 +18,9 @@ from sqlalchemy import (
 VERSION: Final = 1
 """Of the tables below. A file with a higher one was written by a newer peerbot and is left alone."""
 
+POSITIONS: Final = 2**40
+"""The positions one circle's log can have."""
+
 metadata: Final = MetaData()
 
 
@@ -25,21 +28,25 @@ def _circle() -> Column[int]:
     return Column("circle", ForeignKey("circle.id"), nullable=False)
 
 
+def place_of(circle: int, p: int) -> int:
+    """The key of the record at position p."""
+    return circle * POSITIONS + p
+
+
 schema = Table("schema", metadata, Column("version", Integer, nullable=False))
 
-# Short ids stand for the 32 bytes of a cid in every other table.
+# Short ids stand for the 32 bytes of a cid in every other table. Appending a message doesn't touch this row: where the
+# log stands is told by its last record, and each page that a commit needn't write makes it faster.
 circle = Table(
     "circle",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("cid", LargeBinary, nullable=False, unique=True),
-    Column("p", Integer, nullable=False),
-    Column("head", LargeBinary, nullable=False),
     Column("seq", Integer, nullable=False),
     Column("roster_p", Integer, nullable=False),
 )
 
-# A roster snapshot can be a megabyte, so it stands apart from the row every append updates.
+# A roster snapshot can be a megabyte, so it stands apart from the row that every append reads.
 roster = Table(
     "roster",
     metadata,
@@ -47,18 +54,19 @@ roster = Table(
     Column("snapshot", LargeBinary, nullable=False),
 )
 
+# The row's own key is its place, circle and position in one number, so that records lie in the order they are read and
+# need no index for it.
 record = Table(
     "record",
     metadata,
+    Column("place", Integer, primary_key=True, autoincrement=False),
     _circle(),
-    Column("p", Integer, nullable=False),
     Column("kind", Integer, nullable=False),
     Column("time", Integer, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("head", LargeBinary, nullable=False),
     Column("wire", LargeBinary),
-    PrimaryKeyConstraint("circle", "p"),
-    UniqueConstraint("circle", "digest"),
+    UniqueConstraint("digest", "circle"),
 )
 
 entry = Table(

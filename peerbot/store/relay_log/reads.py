@@ -11,6 +11,7 @@ from peerbot.protocol.log import Kind
 from peerbot.store.relay_log import statements as sql
 from peerbot.store.relay_log.appends import circle_of
 from peerbot.store.relay_log.appends import find as find_in
+from peerbot.store.relay_log.models import place_of
 
 
 def circles(connection: Connection) -> list[bytes]:
@@ -26,7 +27,7 @@ def roster(connection: Connection, cid: bytes) -> tuple[LogHead, bytes] | None:
     found = circle_of(connection, cid)
     if found is None:
         return None
-    return found[1], sql.GET_ROSTER(connection, circle=found[0]).scalar_one()
+    return found[1], sql.GET_ROSTER(connection, circle=found[0]).fetchone()[0]
 
 
 def find(connection: Connection, cid: bytes, digest: bytes) -> Placed | None:
@@ -36,11 +37,11 @@ def find(connection: Connection, cid: bytes, digest: bytes) -> Placed | None:
 
 def at(connection: Connection, cid: bytes, p: int) -> Placed | None:
     found = circle_of(connection, cid)
-    return None if found is None else _at(connection, found[0], p)
+    return _at(connection, found[0], p) if found is not None and 0 < p <= found[1].p else None
 
 
 def _at(connection: Connection, circle: int, p: int) -> Placed | None:
-    row = sql.RECORD_AT(connection, circle=circle, p=p).first()
+    row = sql.RECORD_AT(connection, place=place_of(circle, p)).fetchone()
     return None if row is None else Placed(*row)
 
 
@@ -49,7 +50,7 @@ def requested(connection: Connection, cid: bytes, request: tuple[bytes, int, byt
     if found is None:
         return False
     device, e, whom = request
-    return sql.GET_REQUEST(connection, circle=found[0], device=device, e=e, whom=whom).first() is not None
+    return sql.GET_REQUEST(connection, circle=found[0], device=device, e=e, whom=whom).fetchone() is not None
 
 
 def read(
@@ -60,7 +61,8 @@ def read(
         return None
     circle, now = found
     kinds = {kind.name: int(kind) if kind in shown else 0 for kind in Kind}
-    rows = sql.READ(connection, circle=circle, after=after, limit=limit, **kinds)
+    ends = {"after": place_of(circle, min(after, now.p)), "end": place_of(circle, now.p)}
+    rows = sql.READ(connection, limit=limit, **ends, **kinds)
     records: list[LogRecord] = []
     last: Placed | None = None
     for p, kind, digest, wire, time, link in rows:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from sqlite3 import Connection as Driver
+from sqlite3 import Cursor
+from typing import Any, Final, cast
 
-from sqlalchemy import Column, Connection, CursorResult, Table, bindparam, case, delete, func, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects.sqlite import dialect, insert
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from peerbot.protocol.log import Kind
-from peerbot.store.relay_log.models import circle, entry, envelope, mail, note, record, request, roster
+from peerbot.store.relay_log.models import POSITIONS, circle, entry, envelope, mail, note, record, request, roster
 
 Value = int | bytes | None
 _DIALECT: Final = dialect(paramstyle="qmark")
 
 
 class Statement:
-    """SQL text and the order of its parameters. Running it costs a third of what SQLAlchemy's `execute` does."""
+    """SQL text and the order of its parameters, run on the driver's connection.
+
+    SQLAlchemy's own results would make an append's statements take three times as long (142 µs instead of 51).
+    """
 
     __slots__ = ("_constants", "_names", "_sql")
 
@@ -26,18 +31,22 @@ class Statement:
         self._names = tuple(compiled.positiontup or ())
         self._constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
 
-    def __call__(self, connection: Connection, **values: Value) -> CursorResult[*tuple[Any, ...]]:
+    def __call__(self, connection: Connection, **values: Value) -> Cursor:
         """Run it with one value for each parameter."""
-        return connection.exec_driver_sql(self._sql, self._tuple(values))
+        return _driver(connection).execute(self._sql, self._tuple(values))
 
     def many(self, connection: Connection, rows: list[dict[str, Value]]) -> None:
         """Run it once for each row."""
-        if rows:
-            connection.exec_driver_sql(self._sql, [self._tuple(row) for row in rows])
+        _driver(connection).executemany(self._sql, [self._tuple(row) for row in rows])
 
     def _tuple(self, values: dict[str, Value]) -> tuple[Value, ...]:
         every = self._constants | values if self._constants else values
         return tuple([every[name] for name in self._names])
+
+
+def _driver(connection: Connection) -> Driver:
+    driver: Any = connection.connection.dbapi_connection
+    return cast("Driver", driver)
 
 
 def _row(table: Table, *given_by_sqlite: str) -> dict[str, Any]:
@@ -52,11 +61,20 @@ def _is(column: Column[Any]) -> Any:
 _r, _c, _e, _m, _n = record.c, circle.c, envelope.c, mail.c, note.c
 
 ADD_CIRCLE: Final = Statement(insert(circle).values(_row(circle, "id")))
-GET_CIRCLE: Final = Statement(select(_c.id, _c.p, _c.head, _c.seq, _c.roster_p).where(_is(_c.cid)))
+_last = (
+    select(func.max(_r.place))
+    .where(_r.place >= _c.id * POSITIONS, _r.place < (_c.id + 1) * POSITIONS)
+    .correlate(circle)
+    .scalar_subquery()
+)
+GET_CIRCLE: Final = Statement(
+    select(_c.id, _r.place - _c.id * POSITIONS, _r.head, _c.seq, _c.roster_p)
+    .join_from(circle, record, _r.place == _last)
+    .where(_is(_c.cid))
+)
 CIRCLES: Final = Statement(select(_c.cid).order_by(_c.id))
-ADVANCE: Final = Statement(update(circle).where(_is(_c.id)).values({"p": bindparam("p"), "head": bindparam("head")}))
 ADVANCE_ROSTER: Final = Statement(
-    update(circle).where(_is(_c.id)).values({"seq": bindparam("seq"), "roster_p": bindparam("p")})
+    update(circle).where(_is(_c.id)).values({"seq": bindparam("seq"), "roster_p": bindparam("roster_p")})
 )
 
 _snapshot = insert(roster).values(_row(roster))
@@ -65,21 +83,24 @@ PUT_ROSTER: Final = Statement(
 )
 GET_ROSTER: Final = Statement(select(roster.c.snapshot).where(_is(roster.c.circle)))
 
-ADD_RECORD: Final = Statement(insert(record).values(_row(record)).on_conflict_do_nothing())
-FIND_RECORD: Final = Statement(select(_r.p, _r.head, _r.time).where(_is(_r.circle), _is(_r.digest)))
-RECORD_AT: Final = Statement(select(_r.p, _r.head, _r.time).where(_is(_r.circle), _is(_r.p)))
+_p = _r.place - _r.circle * POSITIONS
+ADD_RECORD: Final = Statement(
+    insert(record).values(_row(record)).on_conflict_do_nothing(index_elements=["digest", "circle"])
+)
+FIND_RECORD: Final = Statement(select(_p, _r.head, _r.time).where(_is(_r.circle), _is(_r.digest)))
+RECORD_AT: Final = Statement(select(_p, _r.head, _r.time).where(_is(_r.place)))
 _shown = _r.kind.in_([bindparam(kind.name) for kind in Kind])
 READ: Final = Statement(
-    select(_r.p, _r.kind, _r.digest, case((_shown, _r.wire)), _r.time, _r.head)
-    .where(_is(_r.circle), _r.p > bindparam("after"))
-    .order_by(_r.p)
+    select(_p, _r.kind, _r.digest, case((_shown, _r.wire)), _r.time, _r.head)
+    .where(_r.place > bindparam("after"), _r.place <= bindparam("end"))
+    .order_by(_r.place)
     .limit(bindparam("limit"))
 )
 PRUNE: Final = Statement(
     update(record)
     .where(
-        _is(_r.circle),
-        _r.p < bindparam("before"),
+        _r.place >= bindparam("start"),
+        _r.place < bindparam("before"),
         _r.kind.in_([bindparam("message"), bindparam("request")]),
         _r.wire.is_not(None),
     )

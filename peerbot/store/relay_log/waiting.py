@@ -22,8 +22,8 @@ def add_mail(
     have = []
     for device in devices:
         box: dict[str, sql.Value] = {"circle": found[0], "device": device}
-        if sql.HAS_MAIL(connection, digest=digest, **box).first() is None:
-            count, size = sql.MAILBOX(connection, **box).one()
+        if sql.HAS_MAIL(connection, digest=digest, **box).fetchone() is None:
+            count, size = sql.MAILBOX(connection, **box).fetchone()
             if count >= most or size + len(wire) > most_bytes:
                 continue
             sql.ADD_MAIL(connection, digest=digest, wire=wire, **box)
@@ -57,10 +57,10 @@ def put_note(connection: Connection, cid: bytes, place: bytes, note: bytes, expi
     if found is None:
         return False
     circle = found[0]
-    owner = sql.NOTE_CIRCLE(connection, place=place).scalar()
-    if owner not in (None, circle):
+    owner = sql.NOTE_CIRCLE(connection, place=place).fetchone()
+    if owner is not None and owner[0] != circle:
         return False
-    if owner is None and sql.COUNT_NOTES(connection, circle=circle).scalar_one() >= most:
+    if owner is None and sql.COUNT_NOTES(connection, circle=circle).fetchone()[0] >= most:
         return False
     sql.PUT_NOTE(connection, place=place, circle=circle, expires=expires, note=note)
     return True
@@ -73,8 +73,8 @@ def drop_note(connection: Connection, cid: bytes, place: bytes) -> None:
 
 
 def note(connection: Connection, place: bytes, now: int) -> bytes | None:
-    found: bytes | None = sql.GET_NOTE(connection, place=place, now=now).scalar()
-    return found
+    found = sql.GET_NOTE(connection, place=place, now=now).fetchone()
+    return None if found is None else found[0]
 
 
 def drop_expired(connection: Connection, now: int) -> int:
