@@ -10,7 +10,8 @@ from peerbot.core.people import display_names
 from peerbot.core.ports import ShownPost
 from peerbot.core.text import clean, clean_line
 from peerbot.errors import Fact, PeerbotError, RelayError, UserError
-from peerbot.protocol.bodies import MAX_TEXT_BYTES, AnyBody, Post, Thread
+from peerbot.protocol.bodies import MAX_TEXT_BYTES, AnyBody, Post, Ref, Thread, decode_body
+from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import random_bytes
 
 MAX_TITLE = 200
@@ -88,17 +89,77 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
 
 async def _enqueue(node: Node, circle: Circle, title: str, words: str) -> bytes:
     """Store the post, and the thread where it is new; returns the thread's id."""
+    found = await node.vault.find_thread(circle.cid, title)
+    check_open(circle, found)
+    if found is None and circle.outbox.waiting:
+        # Begun here a moment ago, and not sent yet.
+        begun = (await waiting(node, circle)).threads
+        found = next((id for id, name in begun.items() if name.casefold() == title.casefold()), None)
+    thread = found or random_bytes(16)
+    bodies: list[AnyBody] = [] if found is not None else [Thread(thread, title)]
+    await circle.outbox.post(circle.follower.state.me.member, [*bodies, Post(thread, words)])
+    return thread
+
+
+def check_open(circle: Circle, thread: bytes | None) -> None:
+    """Whether posts may be sent now. Raises UserError("paused", "locked", "removed"), PeerbotError("alarm-…")."""
     circle.outbox.check_may_send()
     state = circle.follower.state
     if state.paused_at(state.p + 1):
         raise UserError("paused")
-    found = await node.vault.find_thread(circle.cid, title)
-    if found is not None and state.locked_at(found, state.p + 1):
+    if thread is not None and state.locked_at(thread, state.p + 1):
         raise UserError("locked")
-    thread = found or random_bytes(16)
-    bodies: list[AnyBody] = [] if found is not None else [Thread(thread, title)]
-    await circle.outbox.post(state.me.member, [*bodies, Post(thread, words)])
-    return thread
+
+
+async def keep(node: Node, circle: Circle, thread: bytes, text: str, answers: Ref | None = None) -> None:
+    """Store words for a thread that is here, or is on its way; `send` sends them. Nothing is asked of the relay.
+
+    Raises UserError: "empty-post", "too-long", "paused", "locked", "removed", "outbox-full"; PeerbotError("alarm-…").
+    """
+    words = clean(text).strip()
+    if not words:
+        raise UserError("empty-post")
+    if len(words.encode("utf-8")) > MAX_TEXT_BYTES:
+        raise UserError("too-long", length=len(words), most=MAX_TEXT_BYTES)
+    async with node.holding(circle):
+        check_open(circle, thread)
+        await circle.outbox.post(circle.follower.state.me.member, [Post(thread, words, reply=answers)])
+
+
+async def send(node: Node, circle: Circle) -> None:
+    """Send what waits. Raises RelayError and leaves the rest for later."""
+    async with node.holding(circle):
+        await circle.outbox.pump()
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingPost:
+    """A post that has not reached the relay. `reply_p` is 0 for none."""
+
+    thread: bytes
+    text: str = field(repr=False)
+    reply_p: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of my writing has not reached the relay: threads by id with their titles, and posts, oldest first."""
+
+    threads: dict[bytes, str] = field(repr=False)
+    posts: list[WaitingPost]
+
+
+async def waiting(node: Node, circle: Circle) -> Waiting:
+    """Posts and threads of the outbox."""
+    found = Waiting({}, [])
+    rows = await node.vault.outbox(circle.cid, max(100, circle.outbox.waiting)) if circle.outbox.waiting else []
+    for row in rows:
+        match decode_body(row.intent) if row.kind is Kind.MESSAGE else None:
+            case Thread(thread=thread, title=title):
+                found.threads[thread] = title
+            case Post(thread=thread, text=text, reply=reply):
+                found.posts.append(WaitingPost(thread, text, reply.p if reply is not None else 0))
+    return found
 
 
 async def read_posts(
