@@ -1,4 +1,4 @@
-"""The two pages a person or a monitor may open: /join and /health."""
+"""What a person or a monitor may open: /join and /health."""
 
 from __future__ import annotations
 
@@ -71,6 +71,11 @@ def join_handler(front: Front, secure: bool) -> Handler:
         return web.Response(text=JOIN, content_type="text/html", charset="utf-8", headers=headers)
 
     return handle
+
+
+async def nothing_here(_: web.Request) -> web.StreamResponse:
+    """Every other path, and every other method."""
+    return web.Response(status=404, text="nothing here\n", headers=_SECURITY | {"Cache-Control": "no-store"})
 
 
 async def health(_: web.Request) -> web.StreamResponse:

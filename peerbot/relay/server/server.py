@@ -19,7 +19,7 @@ from peerbot.errors import PeerbotError, UserError
 from peerbot.relay import api
 from peerbot.relay.server.calls import Calls
 from peerbot.relay.server.http import Front
-from peerbot.relay.server.pages import health, join_handler
+from peerbot.relay.server.pages import health, join_handler, nothing_here
 from peerbot.relay.server.sessions import Challenges, Sessions
 from peerbot.relay.server.watching import watch_handler
 from peerbot.relay.service import RelayService
@@ -156,6 +156,7 @@ def _application(service: RelayService, listen: Listen, secure: bool, now: Calla
     app.router.add_get(api.WATCH, watch_handler(front, service, listen.heartbeat))
     app.router.add_get("/join", join_handler(front, secure))
     app.router.add_get("/health", health)
+    app.router.add_route("*", "/{path:.*}", nothing_here)
 
     async def end_watches(_: web.Application) -> None:
         await service.close()

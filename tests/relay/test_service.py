@@ -1,0 +1,184 @@
+"""The service by itself: several on one store, callers that go away, and memory that stays bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from peerbot.core.ports import LogHead, NewRecord, Placed, RelayLog, Wake
+from peerbot.errors import RelayError
+from peerbot.protocol.epochs import parse_envelope
+from peerbot.protocol.keys import unspell
+from peerbot.protocol.log import Kind
+from peerbot.protocol.primitives import SigningKey, sha256
+from peerbot.protocol.secret import SigningSeed
+from peerbot.relay.envelopes import read_address
+from peerbot.relay.founding import founding_code, is_founding_code
+from peerbot.relay.limits import Limits
+from peerbot.relay.local import LocalRelay
+from peerbot.relay.rosters import Rosters
+from peerbot.relay.service import RelayService
+from peerbot.store.relay_log.log import SqliteRelayLog
+from tests.relay.conftest import World, founded
+from tests.support.circle_builder import POLICY, CircleBuilder
+from tests.support.fake_clock import FakeClock
+from tests.support.memory_log import MemoryRelayLog
+
+
+async def a_world(store: RelayLog, clock: FakeClock) -> World:
+    service = RelayService(store, SigningKey.generate(), clock=clock)
+    return await founded(LocalRelay(service, "https://relay.example"), service, store, clock, POLICY)
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RelayLog]:
+    made: RelayLog
+    made = await SqliteRelayLog.open(tmp_path / "relay.db") if request.param == "sqlite" else MemoryRelayLog()
+    yield made
+    await made.close()
+
+
+# --- several processes on one store ---
+
+
+async def test_a_device_removed_through_another_process_is_out_here_too(store: RelayLog, clock: FakeClock) -> None:
+    here = await a_world(store, clock)
+    gone = await here.admit()
+    await here.by(gone).read(0, 1)
+    there = RelayService(store, here.service.key, clock=clock)
+    elsewhere = World(LocalRelay(there, here.relay.url), there, store, clock, here.circle)
+    removal = here.circle.removal(gone)
+    await elsewhere.append(Kind.ENTRY, removal.wire, removal.envelopes)
+    for if_seq in (here.circle.roster.seq, None):
+        with pytest.raises(RelayError, match="relay-denied"):
+            await here.by(gone).append(Kind.MESSAGE, b"not any more", if_seq=if_seq)
+    assert await store.find(here.circle.cid, sha256(b"not any more")) is None
+
+
+async def test_entries_are_judged_by_what_other_processes_appended(store: RelayLog, clock: FakeClock) -> None:
+    here = await a_world(store, clock)
+    member = await here.admit()
+    there = RelayService(store, here.service.key, clock=clock)
+    elsewhere = World(LocalRelay(there, here.relay.url), there, store, clock, here.circle)
+    await elsewhere.append(Kind.SUBKEY, here.circle.subkey(member), through=elsewhere.by(member))
+    rotation = here.circle.rotation()
+    await here.append(Kind.ENTRY, rotation.wire, rotation.envelopes)
+    await elsewhere.append(Kind.SUBKEY, here.circle.subkey(member, 3), through=elsewhere.by(member))
+    await here.append(Kind.MESSAGE, b"m")
+    await elsewhere.append(Kind.MESSAGE, b"n")
+
+
+class Overtaken(MemoryRelayLog):
+    """A store in which another process always appends a moment earlier."""
+
+    async def append_control(self, cid: bytes, *rest: object) -> Placed | LogHead:
+        head = await self.head(cid)
+        assert head is not None
+        return replace(head, p=head.p + 1)
+
+
+async def test_a_record_that_is_always_overtaken_gives_up_and_says_so(clock: FakeClock) -> None:
+    store = Overtaken()
+    service = RelayService(store, SigningKey.generate(), clock=clock)
+    circle = CircleBuilder(service.key.public)
+    relay = LocalRelay(service, "https://relay.example")
+    await relay.found(founding_code(service.key), circle.genesis)
+    with pytest.raises(RelayError, match="relay-busy"):
+        await relay.circle(circle.credential(circle.owner)).append(Kind.ENTRY, circle.opening().wire)
+
+
+# --- callers that go away ---
+
+
+class Held(MemoryRelayLog):
+    """A store whose appends wait until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = asyncio.Event()
+        self.leave = asyncio.Event()
+        self.leave.set()
+
+    async def append_message(self, cid: bytes, record: NewRecord, if_seq: int) -> Placed | LogHead:
+        self.entered.set()
+        await self.leave.wait()
+        return await super().append_message(cid, record, if_seq)
+
+
+async def test_a_cancelled_append_still_stands_and_wakes_the_others(clock: FakeClock) -> None:
+    store = Held()
+    world = await a_world(store, clock)
+    other = await world.admit()
+    async with world.by(other).watch() as wakes:
+        store.leave.clear()
+        append = asyncio.create_task(world.by(world.owner).append(Kind.MESSAGE, b"m"))
+        await store.entered.wait()
+        append.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await append
+        store.leave.set()
+        async with asyncio.timeout(10):
+            assert await anext(wakes) is Wake.LOG
+    found = await store.find(world.circle.cid, sha256(b"m"))
+    assert found is not None
+    again = await world.by(world.owner).append(Kind.MESSAGE, b"m")
+    assert (await world.by(world.owner).read(found.p - 1, 1)).receipt == again, "a retry gets where it stands"
+
+
+# --- memory ---
+
+
+async def test_rosters_in_memory_are_bounded_and_come_back(clock: FakeClock) -> None:
+    store = MemoryRelayLog()
+    service = RelayService(store, SigningKey.generate(), clock=clock, limits=replace(Limits(), rosters=2))
+    relay = LocalRelay(service, "https://relay.example")
+    circles = [CircleBuilder(service.key.public) for _ in range(5)]
+    for circle in circles:
+        await relay.found(founding_code(service.key), circle.genesis)
+    for circle in circles * 2:
+        assert (await relay.circle(circle.credential(circle.owner)).read(0, 10)).head == 1
+    cells = Rosters(store, 2)
+    for circle in circles:
+        await cells.get(circle.cid)
+    assert len(cells._cells) == 2
+
+
+async def test_a_roster_in_use_is_not_put_away(clock: FakeClock) -> None:
+    store = MemoryRelayLog()
+    service = RelayService(store, SigningKey.generate(), clock=clock)
+    circles = [CircleBuilder(service.key.public) for _ in range(4)]
+    for circle in circles:
+        await service.found(founding_code(service.key), circle.genesis)
+    cells = Rosters(store, 1)
+    used = await cells.get(circles[0].cid)
+    assert used is not None
+    async with used.lock:
+        for circle in circles:
+            await cells.get(circle.cid)
+        assert await cells.get(circles[0].cid) is used
+
+
+# --- what the relay knows by itself ---
+
+
+def test_the_relay_reads_an_envelopes_address_as_devices_do() -> None:
+    """It may not import what opens envelopes, so it has the layout a second time."""
+    circle = CircleBuilder(SigningKey.generate().public)
+    built = circle.opening()
+    assert built.envelopes
+    for raw in built.envelopes:
+        theirs, ours = parse_envelope(raw), read_address(raw, circle.cid)
+        assert (ours.e, ours.sender, ours.to, ours.wire) == (theirs.e, theirs.sender, theirs.to, raw)
+
+
+def test_the_founding_code_belongs_to_the_key() -> None:
+    key = SigningKey(SigningSeed(bytes(32)))
+    code = founding_code(key)
+    assert len(unspell(code)) == 16
+    assert founding_code(SigningKey(SigningSeed(bytes(32)))) == code
+    assert is_founding_code(key, code.lower().replace("-", ""))
+    assert not is_founding_code(SigningKey.generate(), code)
