@@ -16,7 +16,7 @@ from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import random_bytes
 from peerbot.protocol.secret import SealingSeed, SigningSeed
 from peerbot.store.vault import text
-from peerbot.store.vault.connect import Connector, prepare_file
+from peerbot.store.vault.connect import Connector
 from peerbot.store.vault.keyfile import KEY_SIZE, VaultKey
 from peerbot.store.vault.vault import SqlVault
 
@@ -98,7 +98,6 @@ def bare(folds: list[Folded]) -> float:
     """The same bytes by three executemany and a commit per batch: no cursor, counters, names or second look."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "bare.db"
-        prepare_file(path, create=True)
         connection = Connector(path, VaultKey(random_bytes(KEY_SIZE)))(read_only=False)
         run: Any = connection.connection.dbapi_connection
         for statement in _BARE:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from peerbot.core.ports import ChainRow, Folded, LivingRow, MarkRow, RecordRow, Status
 from peerbot.protocol.secret import EpochSecret
-from peerbot.store.vault import circles, fold, models, reading
+from peerbot.store.vault import circles, fold, reading
 from tests.store.vault_builders import (
     check_index,
     counters,
@@ -169,8 +169,6 @@ class Node:
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     with raw(tmp_path_factory.mktemp("vault")) as opened:
-        models.create(opened)
-        opened.commit()
         yield opened
 
 

@@ -72,15 +72,18 @@ async def test_a_vault_is_made_once(tmp_path: Path) -> None:
     await fill(tmp_path)
     with pytest.raises(VaultError, match="vault-exists"):
         await SqlVault.create(tmp_path / "vault.db", key())
+    assert names(tmp_path) == ["vault.db", "vault.lock"]
     await use(tmp_path)
 
 
-async def test_a_vault_whose_making_was_cut_short_can_be_made_again(tmp_path: Path) -> None:
-    overwrite(tmp_path / "vault.db", b"")
-    with pytest.raises(VaultError, match="vault-corrupt"):
+async def test_what_a_killed_process_left_of_a_vault_is_in_nobodys_way(tmp_path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        overwrite(tmp_path / f"vault.db.new{ending}", b"half" * 3000)
+    with pytest.raises(VaultError, match="vault-missing"):
         await SqlVault.open(tmp_path / "vault.db", key())
-    async with new_vault(tmp_path) as vault:
-        assert len(await vault.circles()) == 1
+    await fill(tmp_path)
+    await use(tmp_path)
+    assert names(tmp_path) == ["vault.db", "vault.lock"]
 
 
 async def test_only_the_owner_may_touch_the_files(tmp_path: Path) -> None:
@@ -115,10 +118,16 @@ async def test_a_plain_database_is_no_vault(tmp_path: Path) -> None:
 
 
 async def test_a_folder_that_is_not_there_or_in_the_files_place_is_a_typed_error(tmp_path: Path) -> None:
-    (tmp_path / "vault.db").mkdir()
-    for path in (tmp_path / "vault.db", tmp_path / "nowhere" / "vault.db"):
-        with pytest.raises(VaultError, match=r"vault-io|vault-missing"):
-            await SqlVault.create(path, key())
+    (tmp_path / "vault.db").mkdir(mode=0o755)
+    with pytest.raises(VaultError, match="vault-exists"):
+        await SqlVault.create(tmp_path / "vault.db", key())
+    with pytest.raises(VaultError, match="vault-io"):
+        await SqlVault.open(tmp_path / "vault.db", key())
+    assert mode(tmp_path / "vault.db") == 0o755
+    with pytest.raises(VaultError, match="vault-io"):
+        await SqlVault.create(tmp_path / "nowhere" / "vault.db", key())
+    with pytest.raises(VaultError, match="vault-missing"):
+        await SqlVault.open(tmp_path / "nowhere" / "vault.db", key())
 
 
 async def test_a_vault_is_open_once_and_free_after_it_was_closed(tmp_path: Path) -> None:
@@ -313,8 +322,10 @@ async def test_nothing_is_logged_even_where_logging_is_turned_up(
 
 async def test_no_error_holds_a_value(tmp_path: Path) -> None:
     errors: list[BaseException] = []
-    async with new_vault(tmp_path, also=("PRAGMA max_page_count = 110",)) as vault:
+    async with new_vault(tmp_path) as vault:
         await fill_with_canaries(vault)
+    vault = await SqlVault.open(tmp_path / "vault.db", key(), also=("PRAGMA max_page_count = 110",))
+    try:
         twice = vault.add_circle(replace(new_circle(), slug=CANARY), None)
         large = vault.set_setting(CANARY, CANARY * 10**5)
         unknown = vault.put_draft(BYTES, CANARY, CANARY)
@@ -324,6 +335,8 @@ async def test_no_error_holds_a_value(tmp_path: Path) -> None:
             with pytest.raises(Exception) as caught:  # noqa: PT011  (whatever it is, it may not hold a value)
                 await call
             errors.append(caught.value)
+    finally:
+        await vault.close()
     assert [error.code for error in errors[:4] if isinstance(error, VaultError)] == [
         "vault-exists",
         "vault-full",

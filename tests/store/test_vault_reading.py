@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from peerbot.core.ports import ShownPost
 from peerbot.errors import VaultError
-from peerbot.store.vault import circles, fold, log, models, outbox, project, reading, rows, text
+from peerbot.store.vault import circles, fold, log, outbox, project, reading, rows, text
 from peerbot.store.vault.vault import SqlVault
 from tests.store.vault_builders import (
     CID,
@@ -248,7 +248,6 @@ async def test_a_search_may_be_thousands_of_words(talk: SqlVault) -> None:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     with raw(tmp_path_factory.mktemp("index")) as connection:
-        models.create(connection)
         circles.add(connection, new_circle(), None)
         fold.save(connection, folded(1, posts=[post(1)]))
         connection.commit()

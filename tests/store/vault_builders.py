@@ -18,7 +18,7 @@ from peerbot.protocol.roster.ops import Role, SetPolicy
 from peerbot.protocol.roster.state import FOREVER, Device, Epoch, Invite, Member, Roster, SubkeyRef
 from peerbot.protocol.secret import SealingSeed, SigningSeed
 from peerbot.store.vault import models
-from peerbot.store.vault.connect import Connector, prepare_file
+from peerbot.store.vault.connect import Connector, make_file
 from peerbot.store.vault.keyfile import VaultKey
 from peerbot.store.vault.vault import SqlVault
 
@@ -119,9 +119,9 @@ def folded(p: int, *, since: int = 0, cid: bytes = CID, **rows: Any) -> Folded:
 
 
 @asynccontextmanager
-async def new_vault(folder: Path, *, also: tuple[str, ...] = ()) -> AsyncIterator[SqlVault]:
+async def new_vault(folder: Path) -> AsyncIterator[SqlVault]:
     """A vault with one circle."""
-    vault = await SqlVault.create(folder / "vault.db", key(), also=also)
+    vault = await SqlVault.create(folder / "vault.db", key())
     try:
         await vault.add_circle(new_circle(), None)
         yield vault
@@ -131,8 +131,9 @@ async def new_vault(folder: Path, *, also: tuple[str, ...] = ()) -> AsyncIterato
 
 @contextmanager
 def raw(folder: Path) -> Iterator[Connection]:
-    """A writing connection to the vault file, beside the vault's own."""
-    prepare_file(folder / "vault.db", create=True)
+    """A writing connection to the vault file, beside the vault's own. The file is made where there is none."""
+    if not (folder / "vault.db").exists():
+        make_file(folder / "vault.db", key(), models.create)
     connection = Connector(folder / "vault.db", key())(read_only=False)
     try:
         yield connection

@@ -7,6 +7,8 @@ import fcntl
 import logging
 import os
 import re
+import stat
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +18,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from peerbot.errors import VaultError
-from peerbot.store.vault import text
+from peerbot.store.vault import files, text
 from peerbot.store.vault.keyfile import VaultKey
 
 _HEX_KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -125,23 +127,49 @@ def _no_space(path: Path) -> bool:
     return False
 
 
-def prepare_file(path: Path, *, create: bool) -> None:
-    """See to it that the file is there and nobody else's: what SQLite puts beside it takes over its mode.
+def make_file(path: Path, key: VaultKey, fill: Callable[[Connection], None]) -> None:
+    """Make a vault file and let `fill` write to it in one transaction. Nothing has the name before all of it is there.
 
-    Raises VaultError("vault-missing"), "vault-full" or "vault-io".
+    Raises VaultError("vault-exists"), "vault-full" or "vault-io".
     """
-    flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+    fresh = path.with_name(path.name + ".new")
+    connector = Connector(fresh, key)
     try:
-        fd = os.open(path, flags, 0o600)
-        try:
-            if os.fstat(fd).st_mode & 0o077:
-                os.fchmod(fd, 0o600)
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
-        raise VaultError("vault-missing") from None
+        # Left by a process that was killed while it made a vault.
+        _remove(fresh)
+        # What SQLite puts beside a file takes over its mode.
+        os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with connector(read_only=False) as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            fill(connection)
+            connection.commit()
+        files.publish(fresh, path)
     except OSError as error:
         raise VaultError("vault-full" if error.errno == errno.ENOSPC else "vault-io") from None
+    except (DBAPIError, sqlcipher.Error) as error:
+        raise connector.mapped(error) from None
+    finally:
+        with suppress(OSError):
+            _remove(fresh)
+
+
+def _remove(database: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        database.with_name(database.name + ending).unlink(missing_ok=True)
+
+
+def check_file(path: Path) -> None:
+    """See to it that the file is there and nobody else's. Raises VaultError("vault-missing") or "vault-io"."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise VaultError("vault-io")
+        if mode & 0o077:
+            path.chmod(0o600)
+    except FileNotFoundError:
+        raise VaultError("vault-missing") from None
+    except OSError:
+        raise VaultError("vault-io") from None
 
 
 class VaultLock:

@@ -1,4 +1,4 @@
-"""Small secret files: made once or replaced whole, 0600, and on the disk before the call returns."""
+"""Secret files: made once or replaced whole, 0600, and on the disk before the call returns."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def write_new(path: Path, data: bytes) -> None:
 def write_over(path: Path, data: bytes) -> None:
     """Replace the file: after a crash it holds the old bytes or the new ones. Raises VaultError."""
     _write(path, data, replace=True)
+
+
+def publish(fresh: Path, path: Path) -> None:
+    """Give a finished file its name, unless something has it. Raises VaultError as write_new does."""
+    try:
+        _link(fresh, path)
+    except OSError as error:
+        raise VaultError(_code(error, replace=False)) from None
 
 
 def read_small(path: Path, most: int) -> tuple[bytes, os.stat_result]:
@@ -50,15 +58,20 @@ def _write(path: Path, data: bytes, *, replace: bool) -> None:
         _fill(fresh, data)
         if replace:
             fresh.replace(path)
+            _sync_folder(path.parent)
         else:
-            # A hard link never overwrites, and the name appears with the whole content or not at all.
-            os.link(fresh, path)
-            fresh.unlink()
-        _sync_folder(path.parent)
+            _link(fresh, path)
     except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise VaultError(_code(error, replace=replace)) from None
+
+
+def _link(fresh: Path, path: Path) -> None:
+    # A hard link never overwrites, and the name appears with the whole content or not at all.
+    os.link(fresh, path)
+    fresh.unlink()
+    _sync_folder(path.parent)
 
 
 def _code(error: OSError, *, replace: bool) -> str:

@@ -239,9 +239,7 @@ _SEARCH: Final = (
 
 
 def create(connection: Connection) -> None:
-    """Make the tables in an empty file. Raises VaultError("vault-exists")."""
-    if _has_meta(connection):
-        raise VaultError("vault-exists")
+    """Make the tables in an empty file."""
     METADATA.create_all(connection, checkfirst=False)
     for statement in _SEARCH:
         connection.exec_driver_sql(statement)
@@ -250,15 +248,11 @@ def create(connection: Connection) -> None:
 
 def check(connection: Connection) -> None:
     """Refuse a file that isn't a vault ("vault-corrupt"), or that a newer version has written ("vault-newer")."""
-    if not _has_meta(connection):
+    sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"
+    if not connection.exec_driver_sql(sql).scalar_one():
         raise VaultError("vault-corrupt")
     found = connection.execute(meta.select().where(meta.c.key == "schema")).one_or_none()
     if found is None:
         raise VaultError("vault-corrupt")
     if found.value > SCHEMA:
         raise VaultError("vault-newer")
-
-
-def _has_meta(connection: Connection) -> bool:
-    sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'"
-    return bool(connection.exec_driver_sql(sql).scalar_one())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from peerbot.core.ports import (
 from peerbot.protocol.secret import EpochSecret
 from peerbot.store.sqlthread import SqlThread
 from peerbot.store.vault import circles, desk, fold, log, models, outbox, reading
-from peerbot.store.vault.connect import Connector, VaultLock, prepare_file
+from peerbot.store.vault.connect import Connector, VaultLock, check_file, make_file
 from peerbot.store.vault.keyfile import VaultKey
 
 
@@ -37,31 +38,29 @@ class SqlVault:
         self._lock = lock
 
     @classmethod
-    async def create(cls, path: Path, key: VaultKey, *, readers: int = 2, also: tuple[str, ...] = ()) -> Self:
-        """Make a vault. Raises VaultError("vault-exists"), or as `open` does."""
-        return await cls._start(path, key, readers, also, create=True)
+    async def create(cls, path: Path, key: VaultKey, *, readers: int = 2) -> Self:
+        """Make a vault, all of it or nothing. Raises VaultError("vault-exists"), or as `open` does."""
+        lock = VaultLock(path)
+        try:
+            await asyncio.to_thread(make_file, path, key, models.create)
+        finally:
+            lock.release()
+        return await cls.open(path, key, readers=readers)
 
     @classmethod
     async def open(cls, path: Path, key: VaultKey, *, readers: int = 2, also: tuple[str, ...] = ()) -> Self:
-        """Open a vault. `also` are further pragmas.
+        """Open a vault with so many reading connections. `also` are further pragmas.
 
         Raises VaultError: "vault-missing", "vault-in-use", "vault-corrupt" (which is also what a wrong key looks like),
         "vault-newer", "vault-full", "vault-io".
         """
-        return await cls._start(path, key, readers, also, create=False)
-
-    @classmethod
-    async def _start(cls, path: Path, key: VaultKey, readers: int, also: tuple[str, ...], *, create: bool) -> Self:
-        prepare_file(path, create=create)
+        check_file(path)
         lock = VaultLock(path)
         connector = Connector(path, key, also)
         db = SqlThread(connector, name="vault", readers=readers, on_error=connector.mapped)
         try:
             await db.start()
-            if create:
-                await db.write(models.create)
-            else:
-                await db.read(models.check)
+            await db.read(models.check)
         except BaseException:
             await db.close()
             lock.release()
