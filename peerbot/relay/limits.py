@@ -41,6 +41,6 @@ class Limits:
     device_burst: float = 3000.0
     address_rate: float = 500.0
     address_burst: float = 6000.0
-    door_rate: float = 5.0
+    door_rate: float = 50.0
     """Of one address, for what needs no session: signing in, founding, notes, pages."""
-    door_burst: float = 200.0
+    door_burst: float = 1000.0

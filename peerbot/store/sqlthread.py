@@ -173,8 +173,9 @@ class SqlThread:
     query_only connections and sees one moment of the file, at least as new as every write that has returned.
 
     A function must not commit, roll back, or touch what belongs to the event loop. A caller that is cancelled while
-    its function waits or runs learns no result; the function runs to its end all the same. What a function or the
-    driver raises passes `on_error`, except a PeerbotError. The threads are daemons: a forgotten close hangs nothing.
+    its function waits or runs learns no result; the function runs to its end all the same. (While WAITING others wait,
+    a caller keeps its function until there is room.) What a function or the driver raises passes `on_error`, except a
+    PeerbotError. The threads are daemons: a forgotten close hangs nothing.
     """
 
     def __init__(self, connect: Connect, *, name: str, readers: int = 2, on_error: OnError = unchanged) -> None:

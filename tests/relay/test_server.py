@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import logging
 import socket
 import ssl
@@ -25,11 +26,12 @@ from cryptography.x509.oid import NameOID
 from peerbot.core.ports import Credential, NewRecord, Placed, Wake
 from peerbot.errors import RelayError, UserError
 from peerbot.protocol import labels
-from peerbot.protocol.log import Kind
+from peerbot.protocol.log import Kind, open_receipt
 from peerbot.protocol.primitives import SigningKey, random_bytes
 from peerbot.relay import api
 from peerbot.relay.client import HttpRelay
 from peerbot.relay.limits import Limits
+from peerbot.relay.local import LocalRelay
 from peerbot.relay.server.server import Listen, RelayServer, serve
 from peerbot.relay.service import RelayService
 from peerbot.relay.wakes import Hub
@@ -37,6 +39,7 @@ from tests.relay.conftest import World, founded, limits
 from tests.support.circle_builder import POLICY
 from tests.support.fake_clock import FakeClock
 from tests.support.memory_log import MemoryRelayLog
+from tests.support.small_disk import on_small_disk
 
 POSTS = [
     api.KEY,
@@ -140,6 +143,22 @@ async def test_bodies_must_say_their_size_and_keep_to_it(served: Served) -> None
 
     async with served.http.post(served.server.url + api.READ, data=pieces(), headers=bearer) as response:
         assert response.status == 400
+
+
+async def test_one_session_sends_one_large_body_at_a_time(served: Served) -> None:
+    bearer = await served.bearer()
+    size = 500_000
+    head = f"POST {api.APPEND_ENTRY} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n"
+    head += f"Authorization: {bearer['Authorization']}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(head.encode("ascii") + b"x" * 1000)
+    await until(lambda: len(served.server._front._uploading) == 1)
+    assert await served.failure(api.APPEND_ENTRY, b"x" * size, bearer) == (429, "relay-busy")
+    assert await served.failure(api.APPEND_ENTRY, b"x" * 1000, bearer) == (400, api.BAD_CALL), "small ones may"
+    writer.write(b"x" * (size - 1000))
+    assert b" 400 " in await reader.readline()
+    assert await served.failure(api.APPEND_ENTRY, b"x" * size, bearer) == (400, api.BAD_CALL)
+    writer.close()
 
 
 async def test_paths_and_methods_that_are_not_there_are_not_there(served: Served) -> None:
@@ -403,6 +422,31 @@ async def test_a_failing_store_is_told_in_few_words_and_logged_without_secrets(c
     await server.stop()
 
 
+async def append_for_ever(world: World) -> None:
+    for number in itertools.count():
+        await world.append(Kind.MESSAGE, number.to_bytes(4, "big") * 1250)
+
+
+async def test_a_full_disk_is_told_and_the_relay_goes_on_reading(clock: FakeClock, tmp_path: Path) -> None:
+    store = await on_small_disk(tmp_path / "relay.db", pages=60)
+    service = RelayService(store, SigningKey.generate(), clock=clock, limits=limits())
+    server = await serve(service, Listen())
+    relay = HttpRelay(server.url, clock=clock)
+    world = await founded(relay, service, store, clock, POLICY)
+    async with world.by(world.owner).watch() as wakes:
+        with structlog.testing.capture_logs() as logs, pytest.raises(RelayError) as caught:
+            await append_for_ever(world)
+        assert (caught.value.code, caught.value.facts) == ("relay-full", {})
+        assert [(entry["code"], entry["reason"]) for entry in logs] == [("relay-full", "SQLITE_FULL")]
+        page = await world.by(world.owner).read(0, 1000)
+        assert page.head == world.circle.p, "what was acknowledged is what is there"
+        assert open_receipt(page.receipt, service.key.public, world.circle.cid).head == world.circle.head
+        assert await anext(wakes) is Wake.LOG
+    await relay.close()
+    await server.stop()
+    await store.close()
+
+
 # --- TLS, listening, stopping ---
 
 
@@ -500,6 +544,30 @@ class Slow(MemoryRelayLog):
         placed = await super().append_message(cid, record, if_seq)
         assert isinstance(placed, Placed)
         return placed
+
+
+async def test_a_client_that_hangs_up_has_appended_all_the_same(clock: FakeClock) -> None:
+    store = Slow()
+    service = RelayService(store, SigningKey.generate(), clock=clock, limits=limits())
+    server = await serve(service, Listen())
+    relay = HttpRelay(server.url, clock=clock)
+    world = await founded(relay, service, store, clock, POLICY)
+    bystander = LocalRelay(service, server.url).circle(world.circle.credential(world.owner))
+    async with bystander.watch() as wakes:
+        append = asyncio.create_task(world.by(world.owner).append(Kind.MESSAGE, b"m"))
+        await store.entered.wait()
+        append.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await append
+        await relay.close()
+        store.leave.set()
+        async with asyncio.timeout(10):
+            assert await anext(wakes) is Wake.LOG
+    page = await bystander.read(world.circle.p, 9)
+    assert [r.wire for r in page.records] == [b"m"]
+    assert await world.by(world.owner).append(Kind.MESSAGE, b"m") == page.receipt
+    await relay.close()
+    await server.stop()
 
 
 async def test_stopping_ends_watches_and_finishes_what_runs(clock: FakeClock) -> None:

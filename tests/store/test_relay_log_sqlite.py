@@ -8,15 +8,14 @@ import stat
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
 
 from peerbot.core.ports import AddressedEnvelope, ControlChange, NewRecord, Placed
 from peerbot.errors import RelayError, UpgradeNeeded
 from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import sha256
-from peerbot.store.relay_log.connect import RelayFile, relay_error
+from peerbot.store.relay_log.connect import RelayFile
 from peerbot.store.relay_log.log import SqliteRelayLog
-from peerbot.store.sqlthread import SqlThread
+from tests.support.small_disk import on_small_disk
 
 CID = b"c" * 32
 
@@ -33,25 +32,6 @@ async def opened(path: Path) -> SqliteRelayLog:
 
 def modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-
-
-class SmallDisk(RelayFile):
-    """A file that may not grow beyond so many pages of 4 KiB."""
-
-    def __init__(self, path: Path, pages: int) -> None:
-        super().__init__(path)
-        self.pages = pages
-
-    def __call__(self, *, read_only: bool) -> Connection:
-        connection = super().__call__(read_only=read_only)
-        connection.connection.cursor().execute(f"PRAGMA max_page_count={self.pages}")
-        return connection
-
-
-async def on_small_disk(path: Path, pages: int) -> SqliteRelayLog:
-    thread = SqlThread(SmallDisk(path, pages), name="relay", on_error=relay_error)
-    await thread.start()
-    return SqliteRelayLog(thread)
 
 
 async def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:

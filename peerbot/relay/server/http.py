@@ -23,6 +23,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_SECONDS: Final = 60.0
 """For the body of one call to arrive."""
+LARGE: Final = 256 * 1024
+"""A body of more bytes than this; each sender may have one under way."""
 STATUS: Final = {
     api.BAD_CALL: 400,
     api.NO_SESSION: 401,
@@ -48,6 +50,7 @@ class Front:
         self._devices = Buckets(limits.device_rate, limits.device_burst, now)
         self._addresses = Buckets(limits.address_rate, limits.address_burst, now)
         self._door = Buckets(limits.door_rate, limits.door_burst, now)
+        self._uploading: set[Session | str] = set()
         self._encoder = msgpack.Encoder()
 
     def handler(self, call: Call) -> Handler:
@@ -61,7 +64,7 @@ class Front:
                     self.at_the_door(request)
                 else:
                     session = self.signed_in(request)
-                asked = decode(await _body(request, call.most)) if decode is not None else None
+                asked = decode(await self._body(request, call.most, session)) if decode is not None else None
                 return web.Response(body=self._encoder.encode(await call.answer(session, asked)), headers=_HEADERS)
             except DecodeError:
                 return self.failure(RelayError(api.BAD_CALL))
@@ -84,6 +87,26 @@ class Front:
         self._devices.take(session.caller.cid + session.caller.id)
         return session
 
+    async def _body(self, request: web.Request, most: int, session: Session | None) -> bytes:
+        """The body, which says its size beforehand. Raises RelayError("call"), or RelayError("relay-busy") for a second
+        large one from the same session or address: what lies in memory half received must have a bound.
+        """
+        size = request.content_length
+        if size is None or size > most:
+            raise RelayError(api.BAD_CALL)
+        if request.content.is_eof():
+            return await request.read()
+        if size <= LARGE:
+            return await _arrived(request)
+        sender = session if session is not None else address_of(request, self._proxies)
+        if sender in self._uploading:
+            raise RelayError("relay-busy", seconds=1)
+        self._uploading.add(sender)
+        try:
+            return await _arrived(request)
+        finally:
+            self._uploading.discard(sender)
+
     def failure(self, error: Exception) -> web.Response:
         """The response for an exception; what isn't the caller's doing is logged."""
         status = STATUS.get(error.code, 500) if isinstance(error, PeerbotError) else 500
@@ -96,13 +119,8 @@ class Front:
         return response
 
 
-async def _body(request: web.Request, most: int) -> bytes:
-    """The body, which says its size beforehand. Raises RelayError("call")."""
-    size = request.content_length
-    if size is None or size > most:
-        raise RelayError(api.BAD_CALL)
-    if request.content.is_eof():
-        return await request.read()
+async def _arrived(request: web.Request) -> bytes:
+    """The body when all of it is here. Raises RelayError("call") where it takes too long or breaks off."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             return await request.read()

@@ -65,8 +65,11 @@ class RelayServer:
         self._service = service
         self._listen = listen
         self._tls = Tls(listen.tls_cert, listen.tls_key) if listen.tls_cert is not None else None
+        sessions = Sessions(service.limits, now)
+        self._front = Front(service.limits, sessions, listen.proxies, now)
+        calls = Calls(service, Challenges(service.limits, now), sessions)
         self._runner = web.AppRunner(
-            _application(service, listen, self._tls is not None, now),
+            _application(self._front, calls, service, listen),
             access_log=None,
             # aiohttp's own words would name addresses and paths.
             logger=_silent(),
@@ -144,17 +147,14 @@ class Tls:
         self.load()
 
 
-def _application(service: RelayService, listen: Listen, secure: bool, now: Callable[[], float]) -> web.Application:
-    limits = service.limits
-    sessions = Sessions(limits, now)
-    calls = Calls(service, Challenges(limits, now), sessions).all()
-    front = Front(limits, sessions, listen.proxies, now)
+def _application(front: Front, calls: Calls, service: RelayService, listen: Listen) -> web.Application:
+    table = calls.all()
     # Every call checks its own size first; this is only the outer bound.
-    app = web.Application(client_max_size=max(call.most for call in calls) + 1)
-    for call in calls:
+    app = web.Application(client_max_size=max(call.most for call in table) + 1)
+    for call in table:
         app.router.add_post(call.path, front.handler(call))
     app.router.add_get(api.WATCH, watch_handler(front, service, listen.heartbeat))
-    app.router.add_get("/join", join_handler(front, secure))
+    app.router.add_get("/join", join_handler(front, secure=listen.tls_cert is not None))
     app.router.add_get("/health", health)
     app.router.add_route("*", "/{path:.*}", nothing_here)
 
