@@ -1,0 +1,1 @@
+"""config.toml: what it may say, and reading it strictly."""
