@@ -1,0 +1,1 @@
+"""Words for people: sentences for error codes, and their translations."""
