@@ -327,8 +327,7 @@ class StoredCircle:
 class Outgoing:
     """A row of the outbox. `intent` is what was meant (a body, or ops), kept so that it can be sealed anew; `wire` is
     empty until it has been sealed, and is stored before it is sent. `author` is the member a message speaks for,
-    `dseq` its number in the chain. `draft` is removed when the row is settled. Entries carry their epoch's secret and
-    envelopes.
+    `dseq` its number in the chain. Entries carry their epoch's secret and envelopes.
     """
 
     id: int

@@ -35,7 +35,6 @@ HKDF_INVITE_KEY: Final = b"invite-key"
 HKDF_RENDEZVOUS_ID: Final = b"rendezvous-id"
 HKDF_RENDEZVOUS_KEY: Final = b"rendezvous-key"
 HKDF_RECOVERY_KEY: Final = b"recovery-key"
-HKDF_VAULT_KEY: Final = b"vault-key"
 
 # What an HPKE envelope carries.
 PURPOSE_EPOCH: Final = b"epoch"
