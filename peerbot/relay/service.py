@@ -95,6 +95,8 @@ class RelayService:
         cell = await self._enter(session)
         if not 0 < len(wire) <= MAX_WIRE[kind]:
             raise refused(SIZE_CHECK[kind])
+        if envelopes and kind is not Kind.ENTRY:
+            raise refused("E20")
         record = NewRecord(kind, wire, sha256(wire), self.now())
         if kind is Kind.MESSAGE:
             placed = await self._append_message(session, cell, record, if_seq)

@@ -13,7 +13,7 @@ from peerbot.protocol.primitives import SigningKey
 from peerbot.protocol.roster.ops import SetPolicy
 from peerbot.relay.client import HttpRelay
 from peerbot.relay.founding import founding_code
-from peerbot.relay.limits import Limits
+from peerbot.relay.limits import MIB, Limits
 from peerbot.relay.local import LocalRelay
 from peerbot.relay.server.server import Listen, RelayServer
 from peerbot.relay.service import RelayService
@@ -67,8 +67,8 @@ class World:
 
 
 def limits() -> Limits:
-    """Room for tests that knock often."""
-    return replace(Limits(), door_burst=10_000.0)
+    """Room for tests that knock often, and mailboxes that are soon full."""
+    return replace(Limits(), door_burst=10_000.0, mailbox_bytes=3 * MIB)
 
 
 async def founded(relay: Relay, service: RelayService, store: RelayLog, clock: FakeClock, policy: SetPolicy) -> World:

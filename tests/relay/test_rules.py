@@ -172,6 +172,12 @@ async def test_wires_have_a_size(world: World) -> None:
     await world.append(Kind.MESSAGE, b"x" * log.MAX_WIRE[Kind.MESSAGE])
 
 
+async def test_only_entries_come_with_envelopes(world: World) -> None:
+    relay = world.by(world.owner)
+    for kind in (Kind.MESSAGE, Kind.SUBKEY, Kind.REQUEST):
+        await refused("E20", relay.append(kind, b"wire", envelopes=[b"envelope"], if_seq=1))
+
+
 # --- entries ---
 
 
@@ -489,7 +495,7 @@ async def test_mail_has_bounds(world: World) -> None:
 async def test_a_full_mailbox_makes_the_sender_wait(world: World) -> None:
     member = await world.admit()
     relay = world.by(member)
-    for i in range(16 * 1024 * 1024 // 65_003):
+    for i in range(world.service.limits.mailbox_bytes // 65_003):
         await relay.send_mail([member.device], b"%03d" % i + bytes(65_000))
     with pytest.raises(RelayError) as caught:
         await relay.send_mail([member.device], b"one more" + bytes(65_000))

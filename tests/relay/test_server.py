@@ -161,6 +161,11 @@ async def test_one_session_sends_one_large_body_at_a_time(served: Served) -> Non
     writer.close()
 
 
+async def test_entries_have_a_path_of_their_own(served: Served) -> None:
+    call = msgspec.msgpack.encode(api.AppendCall(Kind.ENTRY, b"wire", [], None))
+    assert await served.failure(api.APPEND, call, await served.bearer()) == (400, api.BAD_CALL)
+
+
 async def test_paths_and_methods_that_are_not_there_are_not_there(served: Served) -> None:
     for path in ("/", "/v1/other", api.READ, "/join/x", "/v1/read/", "/../etc/passwd"):
         async with served.http.get(served.server.url + path) as response:
@@ -504,6 +509,10 @@ async def test_a_renewed_certificate_is_taken_without_a_restart(clock: FakeClock
     server = await serve(service, Listen(tls_cert=cert, tls_key=key))
     certificate(tmp_path, "second")
     assert server._tls is not None
+    (tmp_path / "key.pem").rename(tmp_path / "away")
+    with pytest.raises(UserError, match="relay-tls"):
+        server._tls.renew()
+    (tmp_path / "away").rename(tmp_path / "key.pem")
     server._tls.renew()
     relay = HttpRelay(server.url, clock=clock, tls=ssl.create_default_context(cafile=str(cert)))
     assert await relay.key() == service.key.public

@@ -15,16 +15,19 @@ from peerbot.protocol.epochs import parse_envelope
 from peerbot.protocol.keys import unspell
 from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import SigningKey, sha256
+from peerbot.protocol.roster.entry import Reason
+from peerbot.protocol.roster.ops import AddMember, Op
 from peerbot.protocol.secret import SigningSeed
+from peerbot.protocol.wire import ZERO16
 from peerbot.relay.envelopes import read_address
 from peerbot.relay.founding import founding_code, is_founding_code
 from peerbot.relay.limits import Limits
 from peerbot.relay.local import LocalRelay
-from peerbot.relay.rosters import Rosters
+from peerbot.relay.rosters import LARGE, Rosters
 from peerbot.relay.service import RelayService
 from peerbot.store.relay_log.log import SqliteRelayLog
 from tests.relay.conftest import World, founded
-from tests.support.circle_builder import POLICY, CircleBuilder
+from tests.support.circle_builder import POLICY, CircleBuilder, Person
 from tests.support.fake_clock import FakeClock
 from tests.support.memory_log import MemoryRelayLog
 
@@ -89,6 +92,23 @@ async def test_a_record_that_is_always_overtaken_gives_up_and_says_so(clock: Fak
     await relay.found(founding_code(service.key), circle.genesis)
     with pytest.raises(RelayError, match="relay-busy"):
         await relay.circle(circle.credential(circle.owner)).append(Kind.ENTRY, circle.opening().wire)
+
+
+async def test_a_crowd_is_admitted_in_one_large_entry(store: RelayLog, clock: FakeClock) -> None:
+    """Large wires and rosters are worked on in threads, and the outcome is the same."""
+    world = await a_world(store, clock)
+    crowd = [Person() for _ in range(60)]
+    adds: list[Op] = []
+    for person in crowd:
+        adds += [AddMember(person.member, 0, ZERO16, ZERO16, b""), person.added(world.circle.cid, ZERO16)]
+    built = world.circle.entry(world.owner, *adds, rotate=Reason.JOIN)
+    assert len(built.wire) > LARGE
+    await world.append(Kind.ENTRY, built.wire, built.envelopes)
+    await world.append(Kind.SUBKEY, world.circle.subkey(crowd[0]), through=world.by(crowd[0]))
+    again = RelayService(store, world.service.key, clock=clock)
+    for person in crowd[:2]:
+        circle = LocalRelay(again, world.relay.url).circle(world.circle.credential(person))
+        assert len(await circle.envelopes(1)) == 1
 
 
 # --- callers that go away ---

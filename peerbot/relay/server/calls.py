@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from peerbot.errors import RelayError
 from peerbot.protocol import labels
 from peerbot.protocol import wire as wires
 from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import CryptoFailure, verify
 from peerbot.relay import api
 from peerbot.relay.access import Caller, Session, denied
-from peerbot.relay.judge import refused
 from peerbot.relay.limits import KIB, MIB
 from peerbot.relay.server.sessions import Challenges, Sessions
-from peerbot.relay.service import SIZE_CHECK, RelayService
+from peerbot.relay.service import RelayService
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Calls:
 
     async def _append(self, session: Session, call: api.AppendCall) -> api.Data:
         if call.kind is Kind.ENTRY:
-            raise refused(SIZE_CHECK[call.kind])
+            raise RelayError(api.BAD_CALL)
         return api.ReceiptAnswer(await self._service.append(session, call.kind, call.wire, call.envelopes, call.if_seq))
 
     async def _append_entry(self, session: Session, call: api.AppendCall) -> api.Data:

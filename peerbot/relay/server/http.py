@@ -111,8 +111,10 @@ class Front:
         """The response for an exception; what isn't the caller's doing is logged."""
         status = STATUS.get(error.code, 500) if isinstance(error, PeerbotError) else 500
         if status >= 500:
-            log.error("relay.failed", **_described(error))
-        told = api.Failure(error.code, error.facts) if isinstance(error, PeerbotError) else api.Failure("relay-io", {})
+            log.error("relay.failed", **described(error))
+        code = error.code if isinstance(error, PeerbotError) else "relay-io"
+        # What went wrong in here is nobody's affair out there.
+        told = api.Failure(code, error.facts if isinstance(error, PeerbotError) and status < 500 else {})
         response = web.Response(status=status, body=self._encoder.encode(told), headers=_HEADERS)
         if status == STATUS["relay-busy"]:
             response.headers["Retry-After"] = str(told.facts.get("seconds", 1))
@@ -128,7 +130,7 @@ async def _arrived(request: web.Request) -> bytes:
         raise RelayError(api.BAD_CALL) from None
 
 
-def _described(error: Exception) -> dict[str, Any]:
+def described(error: Exception) -> dict[str, Any]:
     """An error by its kind and place. Its text stays out: it might repeat what was sent."""
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     told: dict[str, Any] = {"error": type(error).__name__, "at": [f"{f.filename}:{f.lineno}" for f in frame]}

@@ -15,10 +15,10 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from peerbot.errors import PeerbotError, UserError
+from peerbot.errors import UserError
 from peerbot.relay import api
 from peerbot.relay.server.calls import Calls
-from peerbot.relay.server.http import Front
+from peerbot.relay.server.http import Front, described
 from peerbot.relay.server.pages import health, join_handler, nothing_here
 from peerbot.relay.server.sessions import Challenges, Sessions
 from peerbot.relay.server.watching import watch_handler
@@ -114,8 +114,8 @@ class RelayServer:
                 await self._service.sweep()
                 if self._tls is not None:
                     self._tls.renew()
-            except PeerbotError as error:
-                log.error("relay.upkeep", code=error.code, **error.facts)
+            except Exception as error:
+                log.error("relay.upkeep", **described(error))
             await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -126,17 +126,18 @@ class Tls:
         self._cert = cert
         self._key = key
         self._loaded = 0.0
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context = _tls_context()
 
     def load(self) -> ssl.SSLContext:
-        """Raises UserError("relay-tls")."""
+        """Raises UserError("relay-tls"), and leaves the context as it was."""
         try:
-            self._loaded = self._cert.stat().st_mtime
-            # An encrypted key would make OpenSSL ask at the terminal.
-            self._context.load_cert_chain(self._cert, self._key, password=lambda: b"")
+            changed = self._cert.stat().st_mtime
+            # In the middle of a renewal the two files may not fit; a context that has tried them is spoilt.
+            self._read_into(_tls_context())
+            self._read_into(self._context)
         except (OSError, ValueError) as error:
             raise UserError("relay-tls", path=str(self._cert), reason=type(error).__name__) from None
+        self._loaded = changed
         return self._context
 
     def renew(self) -> None:
@@ -145,6 +146,16 @@ class Tls:
             if self._cert.stat().st_mtime == self._loaded:
                 return
         self.load()
+
+    def _read_into(self, context: ssl.SSLContext) -> None:
+        # Without an answer ready, OpenSSL would ask for an encrypted key's passphrase at the terminal.
+        context.load_cert_chain(self._cert, self._key, password=lambda: b"")
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _application(front: Front, calls: Calls, service: RelayService, listen: Listen) -> web.Application:
