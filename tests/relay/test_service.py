@@ -185,6 +185,31 @@ async def test_a_roster_in_use_is_not_put_away(clock: FakeClock) -> None:
 # --- what the relay knows by itself ---
 
 
+async def test_the_relays_files_hold_no_words_and_no_keys(tmp_path: Path, clock: FakeClock) -> None:
+    """Attack 40, for what goes through a relay: posts, the founding code, and the key that signs receipts."""
+    canary = "canary-forty-two"
+    store = await SqliteRelayLog.open(tmp_path / "relay.db")
+    world = await a_world(store, clock)
+    for _ in range(5):
+        await world.append(Kind.MESSAGE, world.circle.message(world.owner, canary))
+    secrets = [
+        canary.encode(),
+        founding_code(world.service.key).encode(),
+        unspell(founding_code(world.service.key)),
+        world.service.key.seed().reveal(),
+        world.owner.key.seed().reveal(),
+        *(secret.reveal() for secret in world.circle.secrets.values()),
+    ]
+    written = contents(tmp_path)
+    assert world.circle.cid in written
+    assert not [secret for secret in secrets if secret in written]
+    await store.close()
+
+
+def contents(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 def test_the_relay_reads_an_envelopes_address_as_devices_do() -> None:
     """It may not import what opens envelopes, so it has the layout a second time."""
     circle = CircleBuilder(SigningKey.generate().public)
