@@ -18,7 +18,7 @@ from peerbot.errors import UserError, VaultError
 
 if TYPE_CHECKING:
     from peerbot.core.node import Node, RelayAt
-    from peerbot.core.ports import Relay, Vault
+    from peerbot.core.ports import Relay, RelayLog, Vault
     from peerbot.protocol.primitives import SigningKey
     from peerbot.relay.server.server import RelayServer
     from peerbot.relay.service import RelayService
@@ -245,28 +245,44 @@ def relay_signing_key(place: Place, *, make: bool = False) -> SigningKey:
 
 
 @asynccontextmanager
+async def relay_log(place: Place) -> AsyncIterator[RelayLog]:
+    """The relay's database, which is made where there is none."""
+    from peerbot.store.relay_log.log import SqliteRelayLog
+
+    log = await SqliteRelayLog.open(place.relay)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+@asynccontextmanager
 async def relay_service(place: Place, key: SigningKey, clock: Clock | None = None) -> AsyncIterator[RelayService]:
-    """The relay over its database, which is made where there is none."""
+    """The relay over its database."""
     from peerbot.relay.limits import Limits
     from peerbot.relay.service import RelayService
-    from peerbot.store.relay_log.log import SqliteRelayLog
 
     given = place.config.limits
     limits = Limits(device_rate=given.device_rate, address_rate=given.address_rate, door_rate=given.door_rate)
-    log = await SqliteRelayLog.open(place.relay)
-    service = RelayService(log, key, clock=clock, limits=limits)
-    try:
-        yield service
-    finally:
-        await service.close()
-        await log.close()
+    async with relay_log(place) as log:
+        service = RelayService(log, key, clock=clock, limits=limits)
+        try:
+            yield service
+        finally:
+            await service.close()
+
+
+def founding_code_of(key: SigningKey) -> str:
+    """What lets someone found circles at the relay that has this key."""
+    from peerbot.relay.founding import founding_code
+
+    return founding_code(key)
 
 
 @asynccontextmanager
 async def founding_relay(place: Place, code: str, clock: Clock | None = None) -> AsyncIterator[tuple[Relay, str]]:
     """Where new circles are founded, with its founding code: elsewhere with `code`, else in this directory."""
     from peerbot.relay.client import HttpRelay
-    from peerbot.relay.founding import founding_code
     from peerbot.relay.local import LocalRelay
 
     url = place.config.relay.url or LOOPBACK_URL
@@ -279,7 +295,7 @@ async def founding_relay(place: Place, code: str, clock: Clock | None = None) ->
         return
     key = relay_signing_key(place, make=True)
     async with relay_service(place, key, clock) as service:
-        yield LocalRelay(service, url), founding_code(key)
+        yield LocalRelay(service, url), founding_code_of(key)
 
 
 @asynccontextmanager

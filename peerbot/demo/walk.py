@@ -85,7 +85,7 @@ class Walk:
             self._seen = record.p
             wire = record.wire or b""
             when = from_seconds(record.time).strftime("%H:%M:%S")
-            lines.append(f"{record.p:>3}  {when}  {_KINDS[record.kind]}, {len(wire):,} bytes, {wire[-6:].hex()}…")
+            lines.append(f"{record.p} at {when}: {_KINDS[record.kind]}, {len(wire):,} bytes, …{wire[-3:].hex()}")
         return tuple(lines)
 
     async def _found(self, heron: Node) -> Circle:
@@ -116,7 +116,7 @@ class Walk:
             Step(
                 f"Heron makes an invite for {name}",
                 (f"{link[: link.index('#') + 10]}…", "It travels on paper or by voice, not through the relay."),
-                (*await self._relay_lines(circle.cid), "     and one sealed note about who runs this"),
+                (*await self._relay_lines(circle.cid), "and one sealed note about who runs this"),
             )
         )
         invitation = await look_up(newcomer, shown.link)
@@ -154,7 +154,7 @@ class Walk:
             Step(
                 "Heron's machine hands Owl the keys of the last 30 days",
                 (f"Owl could read {before} posts, now {len(posts)}:", *(f"{p.author}: {p.text}" for p in posts)),
-                (*await self._relay_lines(circle.cid), "     and one sealed letter in Owl's mailbox"),
+                (*await self._relay_lines(circle.cid), "and one sealed letter in Owl's mailbox"),
             )
         )
         return joined
