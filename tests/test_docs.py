@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from peerbot import protocol
+from peerbot import protocol, relay
+from peerbot.cli.app import COMMANDS, peerbot
+from peerbot.config.read import all_keys
 from peerbot.protocol import keys, labels, wire
 from peerbot.protocol.bodies import KINDS
 from peerbot.protocol.box import mac, pad, seal_box
@@ -24,11 +28,13 @@ from peerbot.protocol.roster import ops
 from peerbot.protocol.roster.entry import MAX_OPS, MAX_SIGNATURES
 from peerbot.protocol.secret import EpochSecret, InviteToken, MessageKey, RecoveryCode
 from peerbot.protocol.wire import Layout
+from peerbot.relay import api
 
 ROOT = Path(__file__).parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 _LAST = {"E": 20, "S": 5, "M": 18, "R": 3, "D": 8}
 CHECKS = [f"{letter}{n:02}" for letter, last in _LAST.items() for n in range(1, last + 1)]
+GUIDES = [ROOT / "README.md", ROOT / "docs" / "operating.md"]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LAYOUT = re.compile(r"^([a-z-]+)\((.*)\)$", re.MULTILINE)
 
@@ -45,15 +51,15 @@ def documented() -> dict[str, list[tuple[str, str]]]:
     return {label: [(name, width) for name, width in (f.split(" ") for f in line)] for label, line in lines.items()}
 
 
-def in_code() -> dict[str, Layout]:
-    """Every Layout in peerbot.protocol, by label."""
-    found: dict[str, Layout] = {}
-    for module in pkgutil.walk_packages(protocol.__path__, "peerbot.protocol."):
-        for value in vars(importlib.import_module(module.name)).values():
-            for layout in value.values() if isinstance(value, dict) else [value]:
-                if isinstance(layout, Layout):
-                    found[layout.label.decode()] = layout
-    return found
+def in_code() -> list[tuple[str, Layout]]:
+    """Every Layout in the protocol and the relay with its label. The relay has one twice, as it may not import it."""
+    found: list[tuple[str, Layout]] = []
+    for package in (protocol, relay):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            for value in vars(importlib.import_module(module.name)).values():
+                layouts = value.values() if isinstance(value, dict) else [value]
+                found += [(layout.label.decode(), layout) for layout in layouts if isinstance(layout, Layout)]
+    return sorted(found, key=lambda pair: pair[0])
 
 
 def bounds(width: str) -> tuple[int, int]:
@@ -67,13 +73,13 @@ def values(widths: list[str], at: int = -1, size: int = 0) -> list[Any]:
 
 
 def test_every_layout_is_documented() -> None:
-    assert documented().keys() == in_code().keys()
+    assert documented().keys() == {label for label, _ in in_code()}
 
 
-@pytest.mark.parametrize("label", sorted(in_code()))
-def test_layout(label: str) -> None:
+@pytest.mark.parametrize(("label", "layout"), in_code())
+def test_layout(label: str, layout: Layout) -> None:
     """Encoding takes what the document allows, at both bounds, and refuses one byte less and one more."""
-    layout, widths = in_code()[label], [width for _, width in documented()[label]]
+    widths = [width for _, width in documented()[label]]
     plain = values(widths)
     assert layout.decode(layout.encode(*plain)) == tuple(plain)
     assert layout.encode(*plain).startswith(wire.encode(label.encode(), *[b""] * len(widths))[: 3 + 10 + len(label)])
@@ -197,6 +203,43 @@ def test_links(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", found.read_text("utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, target
+
+
+def test_every_call_of_the_relay_is_documented() -> None:
+    paths = {value for value in vars(api).values() if isinstance(value, str) and value.startswith("/v1/")}
+    assert paths == set(re.findall(r"^\| `(/v1/[a-z-]+)` \|", section(15), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_commands_exist(page: Path) -> None:
+    """Each command line that a guide shows is one, with options that are there."""
+    text = page.read_text("utf-8")
+    shown = re.findall(r"(?:^|/bin/)peerbot ((?:--dir|[a-z])[^#\n]*)", "\n".join(_code(text)), re.MULTILINE)
+    assert shown
+    for line in shown:
+        words = shlex.split(line)
+        words = words[2:] if words[0] == "--dir" else words
+        assert words[0] in COMMANDS, line
+        command = peerbot.get_command(click.Context(peerbot), words[0])
+        assert command is not None
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_keys_of_the_config_exist() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    named = re.findall(r"`((?:community|relay|vault|limits|retention)\.[a-z_]+)`", text)
+    files = {"relay.db", "relay.key", "vault.db", "vault.wrap"}
+    assert set(named) - files <= set(all_keys())
+    for table, keys_ in re.findall(r"^ *\[([a-z]+)\]\n((?: *[a-z_]+ = .*\n)+)", text, re.MULTILINE):
+        assert {f"{table}.{key}" for key in re.findall(r"([a-z_]+) =", keys_)} <= set(all_keys())
+
+
+def _code(text: str) -> list[str]:
+    """Lines of blocks, and what stands between backticks elsewhere."""
+    blocks = re.findall(r"^ *```\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^ *```\n.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [*(line for block in blocks for line in block.splitlines()), *re.findall(r"`([^`]+)`", rest)]
 
 
 def test_decisions_are_listed() -> None:
