@@ -168,6 +168,8 @@ class HttpCircleRelay:
 
     async def _signed_in(self, ended: str | None) -> str:
         """A token other than the one that has `ended`; calls that run side by side sign in once."""
+        if self._token is not None and ended is None:
+            return self._token
         async with self._signing_in:
             if self._token is None or self._token == ended:
                 self._token = None

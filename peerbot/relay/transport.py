@@ -45,7 +45,8 @@ class Transport:
         self._base = _checked(url)
         self._tls: ssl.SSLContext | bool = tls if tls is not None else True
         self._timeouts = timeouts
-        self._session: ClientSession | None = None
+        self._calling: ClientSession | None = None
+        self._watching: ClientSession | None = None
         self._encoder = msgpack.Encoder()
         self._decoders: dict[type[api.Data], msgpack.Decoder[Any]] = {}
         self._urls: dict[str, URL] = {}
@@ -59,13 +60,13 @@ class Transport:
             body = BytesIO(body)
         headers = _HEADERS | {"Authorization": "Bearer " + token} if token else _HEADERS
         try:
-            async with self._open().post(
+            async with self._session().post(
                 self._url(path), data=body, headers=headers, allow_redirects=False, ssl=self._tls
             ) as response:
                 if response.status != 200:
                     failure = from_answer(response, await _read(response, api.SHORT))
                     raise failure if token or failure.code != api.NO_SESSION else RelayError("relay-garbage")
-                if response.content_type != api.MEDIA_TYPE:
+                if response.headers.get("Content-Type") != api.MEDIA_TYPE:
                     raise RelayError("relay-garbage")
                 return self._decode(answer, await _read(response, most))
         except CLIENT_FAILURES as error:
@@ -73,8 +74,13 @@ class Transport:
 
     async def watch(self, token: str) -> Wakes:
         """Open a watch. Raises as `call` does."""
+        if self._watching is None or self._watching.closed:
+            # Only tracing can stop ws_connect from following redirects, and it would slow every other call down.
+            trace = TraceConfig()
+            trace.on_request_redirect.append(_refuse_redirect)
+            self._watching = self._session_with(trace)
         try:
-            socket = await self._open().ws_connect(
+            socket = await self._watching.ws_connect(
                 self._url(api.WATCH),
                 headers={"Authorization": "Bearer " + token, "User-Agent": "peerbot"},
                 heartbeat=self._timeouts.heartbeat,
@@ -87,22 +93,25 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections. A later call opens new ones."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        sessions = (self._calling, self._watching)
+        self._calling = self._watching = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
-    def _open(self) -> ClientSession:
-        if self._session is None or self._session.closed:
-            trace = TraceConfig()
-            trace.on_request_redirect.append(_refuse_redirect)
-            times = self._timeouts
-            self._session = ClientSession(
-                cookie_jar=DummyCookieJar(),
-                timeout=ClientTimeout(total=times.total, sock_connect=times.connect, sock_read=times.read),
-                auto_decompress=False,
-                trace_configs=[trace],
-            )
-        return self._session
+    def _session(self) -> ClientSession:
+        if self._calling is None or self._calling.closed:
+            self._calling = self._session_with()
+        return self._calling
+
+    def _session_with(self, *traces: TraceConfig) -> ClientSession:
+        times = self._timeouts
+        return ClientSession(
+            cookie_jar=DummyCookieJar(),
+            timeout=ClientTimeout(total=times.total, sock_connect=times.connect, sock_read=times.read),
+            auto_decompress=False,
+            trace_configs=list(traces),
+        )
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
