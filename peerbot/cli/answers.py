@@ -39,11 +39,10 @@ class Flags:
     yes: bool
 
 
-def config_from(flags: Flags) -> tuple[Config, str]:
+def config_from(flags: Flags, key_file: str) -> tuple[Config, str]:
     """The config for a new community, and the founding code of a relay elsewhere."""
     community = _community(flags)
     relay, code = _relay(flags)
-    key_file = str(flags.key_file.resolve()) if flags.key_file is not None else ""
     return Config(community=community, relay=relay, vault=VaultConfig(key_file=key_file, keyring=flags.keyring)), code
 
 

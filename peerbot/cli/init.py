@@ -13,6 +13,7 @@ from peerbot.cli.answers import Flags, config_from, founding_code_for
 from peerbot.cli.founding import Founded, finished_earlier, found
 from peerbot.cli.options import Options, with_dir, with_json
 from peerbot.config.keys import Config, RelayConfig
+from peerbot.config.template import key_file_setting
 from peerbot.config.values import LANGUAGES, LOOPBACK_LISTEN, LOOPBACK_URL, is_timezone, split_listen
 from peerbot.i18n.catalogue import _
 
@@ -62,7 +63,7 @@ def init(options: Options, /, only: str | None, pseudonym: str | None, **given: 
         return
     code = flags.founding_code or ""
     if not place.config_file.exists():
-        config, code = config_from(flags)
+        config, code = config_from(flags, key_file_setting(place.dir, flags.key_file))
         place = write_config(place, config)
     else:
         say.note(_("Going on with {file}; answers that are in it are not asked again.").format(file=place.config_file))

@@ -22,6 +22,7 @@ from peerbot.errors import UserError
 from peerbot.i18n.catalogue import _, ngettext
 from peerbot.i18n.errors import span
 from peerbot.protocol.roster.ops import Role
+from peerbot.protocol.roster.rights import LEADERS
 
 _LONGEST: Final = 400 * 86_400
 _ROLES: Final = {
@@ -106,7 +107,8 @@ def _make(options: Options, ask: asks.Invite, *, local: bool, qr: bool) -> None:
 
 def _for_here_only(circles: Sequence[CircleLine], config: Config, *, local: bool) -> bool:
     """Whether the invite works on this computer alone. Raises UserError("invite-loopback") where that is a mistake."""
-    url = next((circle.relay_url for circle in circles if is_loopback(host_of(circle.relay_url))), "")
+    mine = (circle.relay_url for circle in circles if circle.role in LEADERS)
+    url = next((url for url in mine if is_loopback(host_of(url))), "")
     if not url:
         return False
     listen = split_listen(config.relay.listen)

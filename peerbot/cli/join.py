@@ -17,6 +17,7 @@ from peerbot.cli.options import Options, with_dir, with_json
 from peerbot.cli.pseudonym import choose
 from peerbot.cli.session import Session, session_at
 from peerbot.config.keys import Config, VaultConfig
+from peerbot.config.template import key_file_setting
 from peerbot.config.values import host_of, is_loopback, is_url
 from peerbot.core.desk import asks
 from peerbot.core.desk.answers import CircleList, Code, Done, Invited, InvitedTo
@@ -28,7 +29,7 @@ from peerbot.i18n.catalogue import _
 from peerbot.i18n.errors import sentence
 from peerbot.protocol.invite import InviteLink, format_link
 
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 1.5
 """Seconds to wait for the names the others go by: the gateway's answer takes less, if it runs."""
 
 
@@ -65,7 +66,7 @@ def join(
     link = _link(invite, relay_url)
     place = place_at(options.dir)
     if not is_there(place.vault):
-        place = _prepared(place, VaultConfig(key_file=str(key_file.resolve()) if key_file else "", keyring=keyring))
+        place = _prepared(place, VaultConfig(key_file=key_file_setting(place.dir, key_file), keyring=keyring))
     try:
         asyncio.run(_join(place, link, Wishes(pseudonym, yes, options.json)))
     except RelayError as error:

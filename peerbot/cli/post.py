@@ -12,7 +12,8 @@ from peerbot.cli.options import Options, with_dir, with_json
 from peerbot.cli.session import PASSING, Session, run_session
 from peerbot.core.desk import asks
 from peerbot.core.desk.answers import Done, DraftList, Written
-from peerbot.errors import PeerbotError, RelayError, UserError
+from peerbot.core.text import clean_line
+from peerbot.errors import PeerbotError, RelayError, UserError, VaultError
 from peerbot.i18n.catalogue import _
 from peerbot.i18n.errors import sentence_for
 
@@ -44,25 +45,45 @@ def post(options: Options, text: str | None, circle: str | None, thread: str | N
             raise click.UsageError(_("--delete goes with --draft."))
         run_session(options, lambda session: session.ask(asks.DropDraft(circle=circle, thread=thread), Done))
         return
-    words = None if draft else _words(text)
-    _tell(options, run_session(options, lambda session: _write(session, circle, thread, words)))
+    if draft:
+        written = run_session(options, lambda session: _post_draft(session, circle, thread))
+    else:
+        written = _post(options, circle, thread, _words(text), typed=text in (None, "-"))
+    _tell(options, written)
 
 
-async def _write(session: Session, circle: str, thread: str, words: str | None) -> Written:
-    if words is None:
-        words = await _kept(session, circle, thread)
+def _post(options: Options, circle: str, thread: str, words: str, *, typed: bool) -> Written:
+    """Post, and see to it that words which can't be posted aren't lost: kept as a draft, else shown again."""
+    kept = False
+
+    async def work(session: Session) -> Written:
+        nonlocal kept
+        try:
+            return await session.ask(asks.Write(circle=circle, thread=thread, text=words), Written)
+        except PeerbotError as error:
+            kept = error.code not in _LOST and not isinstance(error, VaultError)
+            raise
+
     try:
-        return await session.ask(asks.Write(circle=circle, thread=thread, text=words), Written)
-    except PeerbotError as error:
-        if error.code not in _LOST:
-            hint = f'peerbot post --draft --circle "{circle}" --thread "{thread}"'
-            say.note(_("Your words are kept on this computer. To post them later: {command}").format(command=hint))
+        return run_session(options, work)
+    except PeerbotError:
+        if kept:
+            command = f'peerbot post --draft --circle "{circle}" --thread "{thread}"'
+            say.note(_("Your words are kept on this computer. To post them later: {command}").format(command=command))
+        elif typed and words.strip():
+            say.note(_("Nothing was stored. Your words were:"))
+            say.indented(words, 4, err=True)
         raise
+
+
+async def _post_draft(session: Session, circle: str, thread: str) -> Written:
+    words = await _kept(session, circle, thread)
+    return await session.ask(asks.Write(circle=circle, thread=thread, text=words), Written)
 
 
 async def _kept(session: Session, circle: str, thread: str) -> str:
     found = await session.ask(asks.Drafts(), DraftList)
-    title = " ".join(thread.split())
+    title = clean_line(thread)
     text = next((d.text for d in found.drafts if d.circle == circle and d.thread == title), None)
     if text is None:
         raise UserError("no-such-draft")

@@ -22,11 +22,11 @@ def line(text: str = "") -> None:
     click.echo(clean_line(text) if text else "")
 
 
-def indented(text: str, by: int) -> None:
+def indented(text: str, by: int, *, err: bool = False) -> None:
     """Words of others, each physical line moved in: however a terminal breaks it, none begins where ours do."""
     across = width()
     for row in rows(text, max(1, across - by) if across else 0):
-        click.echo(" " * by + row)
+        click.echo(" " * by + row, err=err)
 
 
 def note(text: str) -> None:

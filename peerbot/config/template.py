@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from peerbot.config.keys import CommunityConfig, Config, RelayConfig, VaultConfig
 from peerbot.config.values import quote
 
@@ -19,6 +21,14 @@ def initial(config: Config) -> str:
     if config.vault != VaultConfig():
         parts.append(_section("vault", key_file=config.vault.key_file, keyring=config.vault.keyring))
     return "\n".join(parts)
+
+
+def key_file_setting(folder: Path, given: Path | None) -> str:
+    """vault.key_file for a path from the command line: by name if it is beside config.toml, so that both can move."""
+    if given is None:
+        return ""
+    path, beside = given.resolve(), folder.resolve()
+    return str(path.relative_to(beside) if path.is_relative_to(beside) else path)
 
 
 def _community(community: CommunityConfig) -> str:
