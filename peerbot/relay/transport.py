@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final, TypeVar
 
-from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TraceConfig, WSMsgType
+from aiohttp import (
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ClientWSTimeout,
+    DummyCookieJar,
+    TraceConfig,
+    WebSocketError,
+    WSMsgType,
+)
 from aiohttp.client_ws import ClientWebSocketResponse
 from msgspec import DecodeError, msgpack
 from yarl import URL
@@ -28,12 +37,15 @@ _HEADERS: Final = {"Content-Type": api.MEDIA_TYPE, "Accept-Encoding": "identity"
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """In seconds: to connect, between two pieces of an answer, for a whole call, and between two pings of a watch."""
+    """In seconds: to connect, between two pieces of an answer, for a whole call, between two pings of a watch, and for
+    the relay to take note of its end.
+    """
 
     connect: float = 15.0
     read: float = 20.0
     total: float = 120.0
     heartbeat: float = 30.0
+    goodbye: float = 3.0
 
 
 class Transport:
@@ -84,6 +96,7 @@ class Transport:
                 self._url(api.WATCH),
                 headers={"Authorization": "Bearer " + token, "User-Agent": "peerbot"},
                 heartbeat=self._timeouts.heartbeat,
+                timeout=ClientWSTimeout(ws_close=self._timeouts.goodbye),
                 max_msg_size=1024,
                 ssl=self._tls,
             )
@@ -143,7 +156,7 @@ class Wakes:
         message = await self._socket.receive()
         if message.type is WSMsgType.BINARY and len(message.data) == 1 and message.data[0] in tuple(Wake):
             return Wake(message.data[0])
-        if message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
+        if message.type in (WSMsgType.BINARY, WSMsgType.TEXT) or isinstance(message.data, WebSocketError):
             raise RelayError("relay-garbage")
         denied = self._socket.close_code == api.CLOSED_DENIED
         raise RelayError("relay-denied" if denied else "relay-unreachable")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerbot.core.ports import CircleRelay, Credential
+from peerbot.core.ports import CircleRelay, Credential, Wake
 from peerbot.errors import Conflict, RelayError
 from peerbot.protocol.log import Kind
 from peerbot.protocol.primitives import SigningKey, sha256
@@ -367,6 +369,43 @@ async def test_a_watch_that_talks_nonsense_ends() -> None:
             with pytest.raises(RelayError, match=code):
                 async with ours.circle.watch():
                     pass
+
+
+def upgraded(head: bytes) -> bytes:
+    """The answer that turns a request into a WebSocket (RFC 6455, section 4.2.2)."""
+    key = head.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+    accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # noqa: S324
+    return b"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n" % accept
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"", "relay-unreachable"),
+        (b"\x82\x01\x09", "relay-garbage"),
+        (b"\x82\x02\x01\x01", "relay-garbage"),
+        (b"\x81\x01\x01", "relay-garbage"),
+        (b"\x82\x7f\x00\x00\x00\xff\xff\xff\xff\xff", "relay-garbage"),
+        (b"\xff\xff", "relay-garbage"),
+        (b"\x88\x02\x11\x33", "relay-denied"),
+        (b"\x88\x02\x03\xe9", "relay-unreachable"),
+    ],
+    ids=["silence", "unknown wake", "two wakes in one", "text", "a huge frame", "no frame", "removed", "going away"],
+)
+async def test_a_watch_ends_when_the_relay_falls_silent_or_talks_nonsense(frame: bytes, code: str) -> None:
+    actor = Actor()
+
+    async def watched(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        if api.WATCH.encode() not in head:
+            await actor(head, body, writer)
+        else:
+            writer.write(upgraded(head) + b"\x82\x01\x01" + frame)
+            await asyncio.Event().wait()
+
+    async with client(watched, Timeouts(heartbeat=0.2, goodbye=0.1)) as ours, ours.circle.watch() as wakes:
+        async with asyncio.timeout(20):
+            assert await anext(wakes) is Wake.LOG
+        await fails(anext(wakes), code)
 
 
 # --- sessions, keys, clocks ---
