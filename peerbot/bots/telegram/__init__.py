@@ -1,0 +1,1 @@
+"""Telegram: the adapter between its Bot API and the ports of core.doors."""
