@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from peerbot.core.ports import LogHead, NewRecord, Placed, RelayLog, Wake
 from peerbot.errors import RelayError
 from peerbot.protocol.epochs import parse_envelope
 from peerbot.protocol.keys import unspell
-from peerbot.protocol.log import Kind
+from peerbot.protocol.log import Kind, open_receipt
 from peerbot.protocol.primitives import SigningKey, sha256
 from peerbot.protocol.roster.entry import Reason
 from peerbot.protocol.roster.ops import AddMember, Op
@@ -111,7 +112,29 @@ async def test_a_crowd_is_admitted_in_one_large_entry(store: RelayLog, clock: Fa
         assert len(await circle.envelopes(1)) == 1
 
 
-# --- callers that go away ---
+async def test_a_message_that_another_processes_entry_overtakes_goes_after_it(clock: FakeClock) -> None:
+    store = MemoryRelayLog()
+    here = await a_world(store, clock)
+    there = RelayService(store, here.service.key, clock=clock)
+    elsewhere = World(LocalRelay(there, here.relay.url), there, store, clock, here.circle)
+    rotation = here.circle.rotation()
+    await elsewhere.append(Kind.ENTRY, rotation.wire, rotation.envelopes)
+    receipt = await here.by(here.owner).append(Kind.MESSAGE, b"whatever the roster is by now")
+    assert open_receipt(receipt, here.service.key.public, here.circle.cid).p == here.circle.p + 1
+
+
+async def test_one_genesis_stands_whatever_signature_another_bears(clock: FakeClock) -> None:
+    """Ed25519 lets the founder sign the same core in other bytes."""
+    store = MemoryRelayLog()
+    service = RelayService(store, SigningKey.generate(), clock=clock)
+    circle = CircleBuilder(service.key.public)
+    other = NewRecord(Kind.ENTRY, b"the same core, signed otherwise", bytes(32), 0)
+    await store.found(circle.cid, other, b"roster")
+    with pytest.raises(RelayError, match="relay-refused"):
+        await service.found(founding_code(service.key), circle.genesis)
+
+
+# --- an entry at work ---
 
 
 class Held(MemoryRelayLog):
@@ -123,10 +146,40 @@ class Held(MemoryRelayLog):
         self.leave = asyncio.Event()
         self.leave.set()
 
+    async def append_control(self, *given: Any) -> Placed | LogHead:
+        self.entered.set()
+        await self.leave.wait()
+        return await super().append_control(*given)
+
     async def append_message(self, cid: bytes, record: NewRecord, if_seq: int) -> Placed | LogHead:
         self.entered.set()
         await self.leave.wait()
         return await super().append_message(cid, record, if_seq)
+
+
+async def test_messages_wait_while_an_entry_takes_its_place(clock: FakeClock) -> None:
+    """Nobody can keep a removal out by writing, and who was removed meanwhile writes nothing."""
+    store = Held()
+    world = await a_world(store, clock)
+    gone = await world.admit()
+    removal = world.circle.removal(gone)
+    store.leave.clear()
+    store.entered.clear()
+    entry = asyncio.create_task(world.append(Kind.ENTRY, removal.wire, removal.envelopes))
+    await store.entered.wait()
+    last_words = asyncio.create_task(world.by(gone).append(Kind.MESSAGE, b"last words"))
+    message = asyncio.create_task(world.by(world.owner).append(Kind.MESSAGE, b"after it"))
+    while len(world.service._rosters._cells[world.circle.cid].lock._waiters or ()) < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    store.leave.set()
+    assert (await entry).p == world.circle.p
+    assert open_receipt(await message, world.service.key.public, world.circle.cid).p == world.circle.p + 1
+    with pytest.raises(RelayError, match="relay-denied"):
+        await last_words
+    assert await store.find(world.circle.cid, sha256(b"last words")) is None
+
+
+# --- callers that go away ---
 
 
 async def test_a_cancelled_append_still_stands_and_wakes_the_others(clock: FakeClock) -> None:
@@ -135,6 +188,7 @@ async def test_a_cancelled_append_still_stands_and_wakes_the_others(clock: FakeC
     other = await world.admit()
     async with world.by(other).watch() as wakes:
         store.leave.clear()
+        store.entered.clear()
         append = asyncio.create_task(world.by(world.owner).append(Kind.MESSAGE, b"m"))
         await store.entered.wait()
         append.cancel()
