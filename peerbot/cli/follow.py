@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -20,10 +21,17 @@ from peerbot.core.desk.answers import Done, Posts
 
 
 def follow_posts(options: Options, ask: asks.Read) -> None:
-    """Until Ctrl-C."""
+    """Until Ctrl-C or SIGTERM."""
     logs.set_up(debug=options.debug)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_follow(options, ask))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_told(options, ask))
+
+
+async def _until_told(options: Options, ask: asks.Read) -> None:
+    """SIGTERM ends it as Ctrl-C does, so that no socket is left behind."""
+    task = asyncio.ensure_future(_follow(options, ask))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
 
 
 async def _follow(options: Options, ask: asks.Read) -> None:

@@ -114,7 +114,7 @@ class _Server:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._callers += 1
         try:
-            if self._callers <= _MOST_CALLERS and _is_mine(writer.get_extra_info("socket")):
+            if self._callers <= _MOST_CALLERS and is_mine(writer.get_extra_info("socket"), os.geteuid()):
                 await self._talk(reader, writer)
         except (ConnectionError, ValueError, asyncio.CancelledError):
             # The caller went away or talks nonsense, or we are stopping: either way there is nobody to answer.
@@ -136,12 +136,12 @@ class _Server:
         return await handle_safely(self._desk, ask)
 
 
-def _is_mine(peer: socket.socket) -> bool:
+def is_mine(peer: socket.socket, user: int) -> bool:
     """Whether the caller is this user, where the system says who it is; the file's mode says so too."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return bool(uid == os.geteuid())
+    return bool(uid == user)
 
 
 # --- the command line's side ---
@@ -159,8 +159,12 @@ class Caller:
         try:
             await _write_frame(self._writer, msgspec.msgpack.encode(ask))
             raw = await _read_frame(self._reader, _MOST_ANSWERED)
-            answer = _ANSWERS.decode(raw or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OSError):
+            if raw is None:
+                raise ConnectionResetError
+            answer = _ANSWERS.decode(raw)
+        except OSError:
+            raise PeerbotError("node-gone") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             raise PeerbotError("node-garbage") from None
         if isinstance(answer, Failed):
             raise error_of(answer)
@@ -197,7 +201,9 @@ async def call(path: Path) -> Caller | None:
     except TimeoutError:
         caller.close()
         return None
-    except PeerbotError:
+    except PeerbotError as error:
         caller.close()
+        if error.code == "node-gone":
+            return None
         raise
     return caller

@@ -50,7 +50,7 @@ def _read(path: Path) -> str:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError("config-unreadable", path=str(path))
         return path.read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError("config-missing", path=str(path)) from None
     except (OSError, UnicodeDecodeError):
         raise UserError("config-unreadable", path=str(path)) from None

@@ -180,6 +180,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-consent": N_("Nothing was joined. You can come back to this invite at any time before it expires."),
     "node-socket": N_("{path} can't be made: something else is in its place. Remove it, then try again."),
     "node-version": N_("The peerbot that has this vault open is another version. Close it, then try again."),
+    "node-gone": N_("The peerbot that had this vault open has ended. Run the same command again."),
     "node-garbage": N_("The peerbot that has this vault open answered something strange. Close it, then try again."),
     "upgrade": N_("This circle uses something this version doesn't know. Update peerbot."),
     "fork": N_(
