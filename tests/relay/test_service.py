@@ -169,8 +169,10 @@ async def test_messages_wait_while_an_entry_takes_its_place(clock: FakeClock) ->
     await store.entered.wait()
     last_words = asyncio.create_task(world.by(gone).append(Kind.MESSAGE, b"last words"))
     message = asyncio.create_task(world.by(world.owner).append(Kind.MESSAGE, b"after it"))
-    while len(world.service._rosters._cells[world.circle.cid].lock._waiters or ()) < 2:  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    lock = world.service._rosters._cells[world.circle.cid].lock
+    async with asyncio.timeout(10):
+        while len(lock._waiters or ()) < 2:  # noqa: ASYNC110 - asyncio's lock tells nobody who waits
+            await asyncio.sleep(0)
     store.leave.set()
     assert (await entry).p == world.circle.p
     assert open_receipt(await message, world.service.key.public, world.circle.cid).p == world.circle.p + 1
