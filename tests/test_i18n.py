@@ -40,7 +40,7 @@ def raised_in(tree: ast.Module) -> Iterator[str]:
     """The codes that errors are made with, and what functions that find a code return."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES and node.args:
-            yield from (s for s in strings_in(node.args[0]) if CODE.fullmatch(s) or s.isalpha() and s.islower())
+            yield from (s for s in strings_in(node.args[0]) if CODE.fullmatch(s) or (s.isalpha() and s.islower()))
         if isinstance(node, ast.FunctionDef) and "code" in node.name:
             yield from (
                 s for r in ast.walk(node) if isinstance(r, ast.Return) for s in strings_in(r) if CODE.fullmatch(s)
