@@ -31,7 +31,9 @@ class Healing:
         self._clock = clock
 
     async def ask(self) -> None:
-        """Ask one device for the newest epoch I may read and can't, the next one after PATIENCE seconds."""
+        """Ask for the newest epoch I may read and can't: a gateway and an owner at once, as either may be the only one
+        who is on; then one more device each PATIENCE seconds.
+        """
         if (e := self.wanted()) is None:
             return
         state, now = self._f.state, epoch_seconds(self._clock.now())
@@ -40,15 +42,14 @@ class Healing:
         when, last_e = (int(part) for part in asked.split(":")) if asked else (0, 0)
         if e == last_e and now - when < PATIENCE:
             return
-        whom = next(
-            (d for d in _candidates(state.rules, state.me.device) if (state.me.device, e, d.id) not in state.requests),
-            None,
-        )
-        if whom is None:
+        asked_before = {whom for device, of, whom in state.requests if (device, of) == (state.me.device, e)}
+        left = [d for d in _candidates(state.rules, state.me.device) if d.id not in asked_before]
+        if not left:
             return
         await self._f.vault.set_setting(key, f"{now}:{e}")
-        raw = make_request(state.me.key, Request(state.cid, state.me.device, e, whom.id))
-        await self._outbox.send_now(Kind.REQUEST, raw)
+        for whom in left[:1] if asked_before else _likeliest(state.rules, left):
+            raw = make_request(state.me.key, Request(state.cid, state.me.device, e, whom.id))
+            await self._outbox.send_now(Kind.REQUEST, raw)
 
     def wanted(self) -> int | None:
         """The newest epoch without its secret here that someone may give me, or None."""
@@ -130,6 +131,13 @@ def _candidates(roster: Roster, me: bytes) -> list[Device]:
     """Whom to ask, gateways and owners first."""
     devices = [device for device in roster.active_devices() if device.id != me]
     return sorted(devices, key=lambda d: (_ASK_FIRST[roster.members[d.member].role], d.id))
+
+
+def _likeliest(roster: Roster, candidates: list[Device]) -> list[Device]:
+    """The first gateway and the first owner; where there is neither, the first of all."""
+    roles = {device.id: roster.members[device.member].role for device in candidates}
+    firsts = [next((d for d in candidates if roles[d.id] is role), None) for role in (Role.GATEWAY, Role.OWNER)]
+    return [device for device in firsts if device is not None] or candidates[:1]
 
 
 def _carries(rows: Iterable[LivingRow]) -> list[AnyBody]:
