@@ -6,13 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from confusable_homoglyphs import confusables
-
 from peerbot.core.text import clean_line
 
 LEAST, MOST = 2, 32
 _HANDLE = re.compile(r"@|://|www\.|\.(com|net|org|no)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d(?:[\s.\-]?\d){4,}")
+_FALLEN_TOGETHER = {"1": "l", "i": "l", "|": "l", "0": "o"}
+"""ASCII that is taken for each other."""
 
 
 def skeleton(name: str) -> str:
@@ -24,13 +24,18 @@ def skeleton(name: str) -> str:
 
 def _prototype(letter: str) -> str:
     """The Latin letter or digit that `letter` can be taken for, else itself."""
+    if letter.isascii():
+        small = letter.casefold()
+        return _FALLEN_TOGETHER.get(small, small)
+    # Only here: its tables take longer to load than a first screen's names to read.
+    from confusable_homoglyphs import confusables
+
     twins = {letter}
     for found in confusables.is_confusable(letter, greedy=True, preferred_aliases=[]) or []:
         twins |= {twin["c"] for twin in found["homoglyphs"]}
     ascii_twins = sorted(c for t in twins for c in [t.casefold()] if len(c) == 1 and c.isascii() and c.isalnum())
-    # "l", "1", "i" and "|", "o" and "0" fall together too.
     first = ascii_twins[0] if ascii_twins else letter
-    return {"1": "l", "i": "l", "|": "l", "0": "o"}.get(first, first)
+    return _FALLEN_TOGETHER.get(first, first)
 
 
 def check_pseudonym(name: str, others: Iterable[str] = ()) -> list[str]:

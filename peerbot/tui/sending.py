@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from textual.message import Message
 
-from peerbot.core import marking, threads
+from peerbot.core import threads
 from peerbot.core.node import Circle, Node
 from peerbot.errors import PeerbotError, RelayError
 from peerbot.protocol.bodies import Ref
@@ -61,19 +61,27 @@ class Sender:
         await self.send(circle)
 
     async def edit(self, circle: Circle, p: int, text: str) -> None:
-        await marking.edit(self._node, circle, p, text)
+        from peerbot.core.marking import edit
+
+        await edit(self._node, circle, p, text)
         await self.send(circle)
 
     async def retract(self, circle: Circle, p: int) -> None:
-        await marking.retract(self._node, circle, p)
+        from peerbot.core.marking import retract
+
+        await retract(self._node, circle, p)
         await self.send(circle)
 
     async def hide(self, circle: Circle, p: int, *, hidden: bool, reason: str) -> None:
-        await marking.hide(self._node, circle, p, hidden=hidden, reason=reason)
+        from peerbot.core.marking import hide
+
+        await hide(self._node, circle, p, hidden=hidden, reason=reason)
         await self.send(circle)
 
     async def lock(self, circle: Circle, thread: bytes, *, locked: bool, reason: str) -> None:
-        await marking.lock(self._node, circle, thread, locked=locked, reason=reason)
+        from peerbot.core.marking import lock
+
+        await lock(self._node, circle, thread, locked=locked, reason=reason)
         await self.send(circle)
 
     async def send(self, circle: Circle) -> None:

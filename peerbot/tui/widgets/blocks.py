@@ -66,6 +66,8 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
         self._tops: list[int] = [0]
         self._width = 0
         self._look: Look | None = None
+        self._goal: int | None = None
+        """The block to bring to the top once there is a layout; past the last for the end."""
 
     def lay_out(self, key: K, value: V, width: int, look: Look) -> list[Strip]:
         """The lines of a block, at least one, none wider than `width`."""
@@ -135,7 +137,15 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
         return Look(self.rich_style, *(style(f"blocks--{name}", partial=name == "cursor") for name in names))
 
     def _go(self, y: int) -> None:
-        self.scroll_to(y=min(y, self.max_scroll_y), animate=False)
+        # Forced: the scroll bar that would allow it appears only with the next layout.
+        self.scroll_to(y=min(y, self.max_scroll_y), animate=False, force=True)
+
+    def bring_up(self, index: int) -> None:
+        """Bring a block to the top of the view, or with an index past the last the end to its bottom."""
+        if self._width == 0:
+            self._goal = index
+        else:
+            self._go(self._tops[min(index, len(self.keys))])
 
     def render_line(self, y: int) -> Strip:
         line, width = y + self.scroll_offset.y, self.scrollable_content_region.width
@@ -219,11 +229,15 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
     def on_resize(self) -> None:
         anchor, ends = self._anchor(), self.at_end
         self._arrange()
-        if ends:
+        if self._goal is not None and self._width:
+            self.bring_up(self._goal)
+            self._goal = None
+        elif ends:
             self._go(self.lines_in_all)
         elif anchor is not None and anchor[0] in self.values:
             self._go(self._tops[self.keys.index(anchor[0])])
-        self.show_cursor()
+        if self.cursor is not None and self.cursor < len(self.keys):
+            self.show_cursor()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

@@ -66,10 +66,10 @@ class PostList(BlockList[int, Placed]):
         self.call_after_refresh(self.look_around)
 
     def _first_view(self, page: Page) -> None:
-        self._go(self.lines_in_all)
-        if page.unread_from in self.values:
-            self.cursor = self.keys.index(page.unread_from)
-            self._go(self._tops[self.cursor])
+        first_new = self.keys.index(page.unread_from) if page.unread_from in self.values else len(self.keys)
+        if first_new < len(self.keys):
+            self.cursor = first_new
+        self.bring_up(first_new)
 
     def go_to(self, p: int) -> None:
         """Put the cursor on a post and bring it into view."""

@@ -19,7 +19,7 @@ from peerbot.core.node import Circle
 from peerbot.core.ports import ShownPost
 from peerbot.i18n.catalogue import _
 from peerbot.i18n.errors import sentence
-from peerbot.tui import changing, words
+from peerbot.tui import words
 from peerbot.tui.actions import ON_POSTS, bindings
 from peerbot.tui.drafts import Draft, Drafts
 from peerbot.tui.messages import Kept, NotKept, PageRead, ShelfRead, Told
@@ -185,21 +185,29 @@ class ThreadPane(Vertical):
         self.write()
 
     def action_edit(self) -> None:
-        self._change(changing.edit)
+        from peerbot.tui.changing import edit
+
+        self._change(edit)
 
     def action_take_back(self) -> None:
-        self._change(changing.take_back)
+        from peerbot.tui.changing import take_back
+
+        self._change(take_back)
 
     def action_hide(self) -> None:
-        self._change(changing.hide)
+        from peerbot.tui.changing import hide
+
+        self._change(hide)
 
     def _change(self, change: Change) -> None:
         if self.key is not None:
             change(self, self.sender, self._shelf.circle(self.key[0]), self.posts.chosen_post)
 
     def action_close_thread(self) -> None:
+        from peerbot.tui.changing import close_thread
+
         if self.key is not None:
-            changing.close_thread(self, self.sender, self._shelf.circle(self.key[0]), self.key[1])
+            close_thread(self, self.sender, self._shelf.circle(self.key[0]), self.key[1])
 
     @on(TextArea.Changed)
     def _typed(self) -> None:
