@@ -278,6 +278,7 @@ def test_E02_a_genesis_has_one_founder_with_one_device_who_is_the_owner() -> Non
         (ops[0], ops[1], SetRole(founder.member, Role.MEMBER), *ops[3:]),
         (ops[0], ops[1], SetRole(second.member, Role.OWNER), *ops[3:]),
         (ops[0], add_device(founder, ZERO32, n=2), *ops[2:]),
+        genesis_ops(replace(founder, member=ZERO16), relay),
     ):
         with refused("E02"):
             found(*wrong)
@@ -439,9 +440,10 @@ def test_E07_only_a_recovery_key_of_an_active_member_signs(world: World, owner: 
     world.append(world.entry(member, SetRecovery(member.member, key.public)))
     core, fresh = recover(world, member, key)
     assert [d.id for d in world.admit(world.sign(core, key)).devices_of(member.member)] == [fresh.id]
-    core, _ = recover(world, world.people["other"], key)
-    with refused("E07"):
-        world.admit(world.sign(core, key))
+    for nobody in (world.people["other"], new_device(name("nobody"))):
+        core, _ = recover(world, nobody, key)
+        with refused("E07"):
+            world.admit(world.sign(core, key))
     world.append(world.entry(owner, RemoveMember(member.member), rotate=True))
     core, _ = recover(world, member, key)
     with refused("E07"):
@@ -667,6 +669,17 @@ def test_E09_a_removed_leader_approves_nothing(careful: World) -> None:
         careful.admit(careful.entry(owner, promote, approvals=(late,)))
 
 
+def test_E09_a_leaders_lost_device_approves_nothing(careful: World) -> None:
+    owner, moderator, member = (careful.people[who] for who in ("owner", "moderator", "member"))
+    kept = new_device(moderator.member)
+    careful.append(careful.entry(moderator, add_device(kept, careful.cid), rotate=True))
+    careful.append(careful.entry(kept, RemoveDevice(moderator.id), rotate=True))
+    op = SetRole(member.member, Role.MODERATOR)
+    with refused("E09"):
+        careful.admit(careful.entry(owner, op, approvals=(careful.approval(moderator, op),)))
+    assert careful.admit(careful.entry(owner, op, approvals=(careful.approval(kept, op),))).seq
+
+
 def test_E09_a_proposal_is_used_once(careful: World) -> None:
     owner, moderator, member = (careful.people[who] for who in ("owner", "moderator", "member"))
     op = SetRole(member.member, Role.MODERATOR)
@@ -741,6 +754,13 @@ def test_E11_a_removal_or_a_change_of_the_rules_carries_an_epoch(world: World, o
         with refused("E11"):
             world.admit(world.entry(owner, op))
         assert world.admit(world.entry(owner, op, rotate=True)).epoch != world.roster.epoch
+
+
+def test_E11_holds_whatever_else_the_entry_does(world: World, owner: Device, member: Device) -> None:
+    other = Checkpoint(1, world.heads[1])
+    with refused("E11"):
+        world.admit(world.entry(owner, other, RemoveMember(member.member)))
+    assert world.admit(world.entry(owner, other, RemoveMember(member.member), rotate=True)).seq
 
 
 def test_E11_a_members_other_device_goes_with_an_epoch(world: World, member: Device) -> None:

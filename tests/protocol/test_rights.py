@@ -276,6 +276,36 @@ def test_E10_nothing_is_done_to_somebody_who_has_gone() -> None:
             world.admit(world.entry(owner, op, rotate=rotate))
 
 
+def test_E10_a_device_is_removed_once() -> None:
+    """A second removal would make it active again for what lies between the two."""
+    world = circle()
+    member, owner = world.people["member"], world.people["owner"]
+    second = new_device(member.member)
+    world.append(world.entry(member, add_device(second, world.cid), rotate=True))
+    world.append(world.entry(member, RemoveDevice(second.id), rotate=True))
+    for signer in (member, owner):
+        with refused("E10"):
+            world.admit(world.entry(signer, RemoveDevice(second.id), rotate=True))
+
+
+def test_E10_a_hosted_member_who_has_gone_is_neither_hosted_anew_nor_let_go_again() -> None:
+    world = circle()
+    gateway, gateway2 = world.people["gateway"], world.people["gateway2"]
+    world.append(world.entry(gateway, Leave(GUEST)))
+    with refused("E10"):
+        world.admit(world.entry(gateway, Leave(GUEST)))
+    with refused("E10"):
+        world.admit(world.entry(gateway, AddHost(GUEST, gateway2.member), also=(gateway2,)))
+
+
+def test_E10_who_came_in_hosted_is_not_promoted_even_without_a_host() -> None:
+    world = circle()
+    world.append(world.entry(world.people["gateway"], RemoveHost(GUEST, world.people["gateway"].member)))
+    with refused("E10"):
+        world.admit(world.entry(world.people["owner"], SetRole(GUEST, Role.MODERATOR)))
+    assert world.admit(world.entry(world.people["owner"], SetRole(GUEST, Role.ORGANISER))).seq
+
+
 # --- what one entry may not combine ---
 
 
@@ -482,12 +512,16 @@ def test_E10_an_invite_admits_one_native_member_with_one_device_and_no_more() ->
         (),
         (member,),
         (dev, member),
+        (dev, friends),
+        (member, friend),
+        (member, code),
         (member, dev, friend, friends),
         (member, dev, add_device(new_device(device.member), world.cid, invite=invite.id)),
         (member, dev, SetRole(device.member, Role.ORGANISER)),
         (member, dev, replace(code, member=owner.member)),
         (member, dev, code, Checkpoint(1, world.heads[1])),
         (hosted, add_device(device, world.cid, invite=invite.id)),
+        (replace(member, hosted=1), add_device(device, world.cid, invite=invite.id)),
         (by_nothing, add_device(device, world.cid)),
         (by_another, add_device(device, world.cid, invite=by_another.invite)),
         (
