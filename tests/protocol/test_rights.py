@@ -172,6 +172,14 @@ DEEDS: Final[dict[str, Deed]] = {
         lambda w, who: (add_device(replace(w.people["other"], member=who.member), w.cid),), NOBODY, True
     ),
     "add a device to somebody hosted": Deed(lambda w, who: (add_device(new_device(GUEST), w.cid),), LEADERS, True),
+    "add a member, and a device to another": Deed(
+        lambda w, who: (joined(w)[0], add_device(new_device(w.people["other"].member), w.cid)), NOBODY, True
+    ),
+    "host a newcomer with a device": Deed(
+        lambda w, who: (*hosting(w, who), add_device(new_device(name("guest2")), w.cid, invite=w.invites["member"].id)),
+        NOBODY,
+        True,
+    ),
     "reset a member": Deed(lambda w, who: reset(w, "other"), LEADERS, True),
     "reset an organiser": Deed(lambda w, who: reset(w, "organiser2"), LEADERS, True),
     "reset a gateway": Deed(lambda w, who: reset(w, "gateway2"), LEADERS, True),
@@ -212,6 +220,12 @@ DEEDS: Final[dict[str, Deed]] = {
     "invite a gateway": Deed(invited(Role.GATEWAY), OWNER),
     "invite under an id that isn't the key's": Deed(
         lambda w, who: (replace(new_invite(w.cid)[1], invite=name("id")),), NOBODY
+    ),
+    "invite once more by an invite that is there": Deed(
+        lambda w, who: (
+            replace(new_invite(w.cid)[1], invite=w.invites["member"].id, public=w.invites["member"].key.public),
+        ),
+        NOBODY,
     ),
     "revoke a member's invite": Deed(lambda w, who: (RevokeInvite(w.invites["member"].id),), LEADERS),
     "revoke a moderator's invite": Deed(lambda w, who: (RevokeInvite(w.invites["moderator"].id),), OWNER),
@@ -323,6 +337,10 @@ def test_E10_who_is_removed_gets_nothing_in_the_same_entry() -> None:
         core = world.draft(signer, *ops, rotate=True)
         with refused("E10"):
             world.admit(world.sign(core, signer))
+    gateway = world.people["gateway"]
+    hosted = (RemoveMember(member.member), AddHost(member.member, gateway.member))
+    with refused("E10"):
+        world.admit(world.entry(owner, *hosted, rotate=True, also=(member, gateway)))
     assert world.admit(world.entry(moderator, RemoveMember(GUEST), rotate=True)).seq
     assert world.admit(world.entry(moderator, ghost, rotate=True)).seq
 
@@ -428,6 +446,16 @@ def test_E10_who_has_a_host_does_not_rise_above_what_a_gateway_may_say() -> None
         world.admit(world.entry(owner, SetRole(member.member, Role.MODERATOR), host, also=(member, gateway)))
 
 
+def test_E10_a_host_and_somebody_elses_role_may_change_together() -> None:
+    world = circle()
+    owner, member, other, gateway = (world.people[who] for who in ("owner", "member", "other", "gateway"))
+    host = AddHost(member.member, gateway.member)
+    role = SetRole(other.member, Role.MODERATOR)
+    assert (
+        world.admit(world.entry(owner, host, role, also=(member, gateway))).members[other.member].role is Role.MODERATOR
+    )
+
+
 def test_E10_nobody_is_given_to_a_gateway_that_stops_being_one() -> None:
     world = circle()
     owner, member, gateway = (world.people[who] for who in ("owner", "member", "gateway2"))
@@ -512,7 +540,7 @@ def test_E10_an_invite_admits_one_native_member_with_one_device_and_no_more() ->
         (),
         (member,),
         (dev, member),
-        (dev, friends),
+        (add_device(device, world.cid), add_device(other, world.cid)),
         (member, friend),
         (member, code),
         (member, dev, friend, friends),
