@@ -9,10 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peerbot.i18n.catalogue import N_, _
 from peerbot.tui.actions import GENERAL, ON_POSTS, Action
+from peerbot.tui.widgets.keys import KeyLine
 
 PARTS = (
     (
@@ -88,7 +89,7 @@ class Help(ModalScreen[None]):
                 yield Static(Content(_(text)), classes="help-text", markup=False)
             yield Static(Content(_("Keys")), classes="help-title", markup=False)
             yield Static(Content("\n".join(self._keys())), classes="help-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def _keys(self) -> list[str]:
         lines = [_key(key, said) for key, said in MOVING]

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Input, Label, RadioSet, Static
+from textual.widgets import Button, Input, Label, RadioSet, Static
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.text import clean_line
@@ -19,6 +19,7 @@ from peerbot.i18n.catalogue import _
 from peerbot.protocol.roster.ops import Role
 from peerbot.protocol.roster.rights import LEADERS
 from peerbot.tui import words
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.ticks import Dot, Tick
 
 MOST_USES, MOST_DAYS = 100, 400
@@ -77,7 +78,7 @@ class InviteForm(ModalScreen[Wanted | None]):
                     yield Tick(slug, circle is self._first, id=f"circle-{n}", compact=True)
                 yield Static(id="problem", markup=False)
                 yield Button(_("Make the invite"), id="make", compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @on(Button.Pressed)
     @on(Input.Submitted)

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peerbot.config.values import host_of, is_loopback
 from peerbot.core.inviting import ShownInvite
@@ -19,6 +19,7 @@ from peerbot.protocol.invite import format_link
 from peerbot.protocol.keys import spell
 from peerbot.tui import words
 from peerbot.tui.messages import Told
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.qr import qr_lines
 
 
@@ -45,7 +46,7 @@ class InviteShow(ModalScreen[None]):
         with VerticalScroll(classes="dialog full", id="invite"), Horizontal(classes="qr-row"):
             yield Static(Content("\n".join(qr_lines(self._link))), classes="qr", markup=False)
             yield Static(Content("\n".join(self._words())), classes="qr-words", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def _words(self) -> list[str]:
         invite = self._invite

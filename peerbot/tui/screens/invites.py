@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peerbot.clock import epoch_seconds
 from peerbot.core.community import read_along
@@ -25,6 +25,7 @@ from peerbot.tui.messages import Failed, Told
 from peerbot.tui.screens.invite_form import InviteForm, Wanted, may_invite
 from peerbot.tui.screens.invite_show import InviteShow
 from peerbot.tui.screens.question import Question
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.lines import Line, LineList
 from peerbot.tui.work import start
 
@@ -64,7 +65,7 @@ class Invites(ModalScreen[None]):
             yield Static(_("Invites"), classes="dialog-title", markup=False)
             yield Static(id="none", classes="dialog-text", markup=False)
             yield LineList(id="invites")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         start(self, self._read, "invites")

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from peerbot.core.inviting import Community
 from peerbot.core.node import Circle
@@ -27,6 +26,7 @@ from peerbot.tui.feed import Feed
 from peerbot.tui.messages import CircleRead, LinkChanged, MembersRead, OpenThread, ShelfRead, Told
 from peerbot.tui.shelf import Shelf
 from peerbot.tui.views import CircleLine
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.side import Side
 from peerbot.tui.widgets.status import StatusLine
 from peerbot.tui.widgets.thread_list import Key, ThreadList
@@ -60,7 +60,7 @@ class MainScreen(Screen[None]):
             yield ThreadList(id="threads")
             yield ThreadPane(self.shelf, self.drafts, self._zone, id="pane")
             yield Side(id="side")
-        yield Footer(compact=True)
+        yield KeyLine(palette=True)
 
     @property
     def pane(self) -> ThreadPane:
@@ -79,12 +79,14 @@ class MainScreen(Screen[None]):
         start(self, partial(self.feed.listen, self.shelf.node), "listen")
         start(self, self.feed.run, "feed")
         await self.shelf.load()
-        opened = await self._first()
-        if opened is None:
+        self.opened = await self._first()
+        if self.opened is None:
             self.pane.close(sentence_for("no-circles"))
-        else:
-            self._open(*opened)
-            self.threads.go_to(opened)
+        elif self.opened[1]:
+            # At once, so that the first thing that is painted is what one reads.
+            await self.pane.open_first(*self.opened)
+        self._show()
+        self.threads.go_to(self.opened or (b"", b""))
         self.watch(self.app, "app_focus", self.pane.posts.look_around, init=False)
 
     async def _first(self) -> Key | None:

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.people import ShownMember, list_members, remove_member
@@ -22,6 +22,7 @@ from peerbot.protocol.roster.rights import LEADERS
 from peerbot.tui import words
 from peerbot.tui.messages import Failed, MembersRead, Told
 from peerbot.tui.screens.question import Question
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.lines import Line, LineList
 from peerbot.tui.widgets.side import person
 from peerbot.tui.work import start
@@ -48,7 +49,7 @@ class Members(ModalScreen[None]):
             yield Static(Content(heading), classes="dialog-title", markup=False)
             yield LineList(id="members")
             yield Static(id="device", classes="dialog-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._read()

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from peerbot.core.text import clean_line
 from peerbot.core.threads import MAX_TITLE
@@ -19,6 +19,7 @@ from peerbot.i18n.catalogue import _
 from peerbot.i18n.errors import sentence_for
 from peerbot.tui.drafts import Drafts
 from peerbot.tui.widgets.compose import Compose
+from peerbot.tui.widgets.keys import KeyLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class NewThread(ModalScreen[Begun | None]):
             yield Input(id="title", placeholder=_("Title"), max_length=MAX_TITLE)
             yield Compose(id="text")
             yield Static(id="problem", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     async def on_mount(self) -> None:
         title, text = await self._drafts.read_new(self._cid)

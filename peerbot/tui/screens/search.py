@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from peerbot.core import threads
 from peerbot.core.text import clean_line
@@ -21,6 +21,7 @@ from peerbot.i18n.catalogue import _, ngettext
 from peerbot.tui import words
 from peerbot.tui.messages import OpenThread
 from peerbot.tui.shelf import Shelf
+from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.lines import Line, LineList
 from peerbot.tui.work import start
 
@@ -59,7 +60,7 @@ class Search(ModalScreen[OpenThread | None]):
             yield Input(id="words", placeholder=_("Words; posts that hold all of them are found"))
             yield Static(id="said", markup=False)
             yield LineList(id="found")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

@@ -10,11 +10,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from peerbot.core.marking import MOST_REASON
 from peerbot.i18n.catalogue import _
 from peerbot.tui.widgets.compose import Compose
+from peerbot.tui.widgets.keys import KeyLine
 
 
 class EditPost(ModalScreen[str | None]):
@@ -30,7 +31,7 @@ class EditPost(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(_("Change your post. Others see that it was edited."), classes="dialog-title", markup=False)
             yield Compose(id="edit")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         box = self.query_one(Compose)
@@ -63,7 +64,7 @@ class Reason(ModalScreen[str | None]):
             yield Static(Content(self._heading), classes="dialog-title", markup=False)
             yield Static(Content(self._follows), classes="dialog-text", markup=False)
             yield Input(placeholder=_("The reason, for everyone to read. Enter does it."), max_length=MOST_REASON)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @on(Input.Submitted)
     def _given(self, event: Input.Submitted) -> None:

@@ -78,9 +78,16 @@ class ThreadPane(Vertical):
         start(self, partial(self._open, reader, p), "page", alone=True)
 
     async def _open(self, reader: Reader, p: int) -> None:
+        self.post_message(await self._read(reader, p))
+
+    async def _read(self, reader: Reader, p: int) -> PageRead:
         page = await reader.open(p)
-        draft = await self._drafts.of(page.cid, page.thread, page.title)
-        self.post_message(PageRead(reader, page, draft, p))
+        return PageRead(reader, page, await self._drafts.of(page.cid, page.thread, page.title), p)
+
+    async def open_first(self, cid: bytes, thread: bytes) -> None:
+        """The same while the screen is being made."""
+        self.reader = Reader(self._shelf, cid, thread)
+        self.on_page_read(await self._read(self.reader, 0))
 
     def close(self, why: str) -> None:
         """Show words instead of a thread."""
