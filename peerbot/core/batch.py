@@ -66,7 +66,7 @@ def to_store(
         requests=control.requests,
         entry_hashes=control.entry_hashes,
         settled=[*control.settled, *opening.settled],
-        pruned=ready.pruned or any(row.status is Status.PRUNED for row in rows),
+        pruned=control.pruned_before(opening.end + 1),
         alarm=control.stop or opening.stop,
         broken=inside and ready.epoch not in ready.secrets,
     )

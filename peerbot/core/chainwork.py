@@ -11,17 +11,20 @@ from peerbot.core.state import CircleState
 from peerbot.errors import Fork, Refused, RelayError, UpgradeNeeded
 from peerbot.protocol.log import Kind, Receipt, link, open_receipt
 from peerbot.protocol.primitives import sha256
-from peerbot.protocol.request import admit_request
+from peerbot.protocol.request import DAY, admit_request
 from peerbot.protocol.roster.checks import admit, admit_subkey, found, upgrade_wanted
 from peerbot.protocol.roster.entry import parse_entry
 from peerbot.protocol.roster.state import Epoch, Roster
 from peerbot.protocol.secret import EpochSecret
 
+SLACK = 2 * DAY
+"""Seconds by which a relay's clock and the signers' may differ when it forgets what is old."""
+
 
 @dataclass(slots=True)
 class Control:
     """What the entries, subkeys and requests of a batch did. `timeline` holds each roster from its position on, `start`
-    the one before.
+    the one before; `pruned` are the positions at which messages are gone, the newest earlier one among them.
     """
 
     heads: dict[int, bytes]
@@ -33,8 +36,14 @@ class Control:
     secrets: list[tuple[int, EpochSecret]] = field(default_factory=list)
     requests: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
+    pruned: tuple[int, ...] = ()
     stop: str = ""
     end: int = 0
+
+    def pruned_before(self, p: int) -> int:
+        """The newest position before p at which a message is gone, 0 for none."""
+        i = bisect_left(self.pruned, p)
+        return self.pruned[i - 1] if i else 0
 
     def roster_at(self, p: int) -> Roster:
         """The roster in force for a record at position p."""
@@ -86,13 +95,31 @@ def check_receipt(state: CircleState, page: Page, heads: dict[int, bytes], newes
     return receipt
 
 
+def check_withheld(control: Control, before: int, now: int) -> None:
+    """A relay may forget what has left the circle's retention window, and nothing younger: what it leaves out earlier
+    would be a silent drop. `before` is the newest gap known already, `now` in seconds since 1970.
+
+    Raises RelayError("relay-withholds").
+    """
+    roster = control.newest
+    if roster is None or not control.pruned or control.pruned[-1] <= before:
+        return
+    epoch = roster.epoch_at(control.pruned[-1])
+    # Each of these times is one signer's word; the smallest is what no single later one can stretch.
+    ends = [e.time for e in roster.epochs.values() if epoch is not None and e.e > epoch.e]
+    window = roster.policy.retention_days * DAY
+    if not window or not ends or min(ends) > now - window + SLACK:
+        raise RelayError("relay-withholds")
+
+
 def fold_control(state: CircleState, records: Sequence[LogRecord], heads: dict[int, bytes]) -> Control:
     """Entries, subkeys and requests in log order. What fails its checks is kept as refused and changes nothing.
 
     Stops before a record that needs a newer version (`stop` is "upgrade"), and after one whose author saw another log
     (`stop` is "fork"); `end` is the last position that may be stored.
     """
-    control = Control(heads, state.roster, end=records[-1].p if records else state.p)
+    gone = (r.p for r in records if r.kind is Kind.MESSAGE and r.wire is None)
+    control = Control(heads, state.roster, pruned=(state.pruned, *gone), end=records[-1].p if records else state.p)
     for record in records:
         if record.kind is Kind.MESSAGE:
             continue

@@ -41,13 +41,15 @@ class Opening:
     opened: list[OpenedMessage] = field(default_factory=list)
     chains: dict[ChainKey, ChainEnd] = field(default_factory=dict)
     settled: list[int] = field(default_factory=list)
-    pruned: bool = False
     stop: str = ""
 
 
 def check_signatures(records: Sequence[LogRecord], roster: Roster) -> list[Checked]:
     """M01 to M06 on each message. `roster` is the newest of the batch: a device's key never changes, and whether it
-    was there yet is asked in order, by M07. Raises UpgradeNeeded where the oldest message can't be understood.
+    was there yet is asked in order, by M07.
+
+    A message of an unknown suite is refused, not a reason to stop: the roster says when a circle moves on (min_suite,
+    where we do stop), and no single member may halt the others by a byte (docs/decisions).
     """
     checked: list[Checked] = []
     for record in records:
@@ -57,9 +59,8 @@ def check_signatures(records: Sequence[LogRecord], roster: Roster) -> list[Check
             checked.append((record, authenticate(parse(record.wire), roster)))
         except Refused as refused:
             checked.append((record, refused))
-        except UpgradeNeeded:
-            checked.append((record, Refused("upgrade")))
-            break
+        except UpgradeNeeded as unknown:
+            checked.append((record, Refused(unknown.code)))
     return checked
 
 
@@ -81,14 +82,12 @@ def open_in_order(
         if record.p > control.end:
             break
         if isinstance(message, Refused):
-            if message.code == "upgrade":
-                out.stop, out.end = "upgrade", record.p - 1
-                break
             out.rows.append(_row(record, control, Status.REFUSED, message.code))
             continue
         header = message.message.header
         chain = (header.device, header.author, header.chain)
         roster = control.roster_at(record.p)
+        end = out.chains.get(chain) or state.chains.get(chain)
         try:
             placed = place(
                 message,
@@ -96,8 +95,8 @@ def open_in_order(
                 record.p,
                 roster_head_at=hashes.get,
                 log_head_at=log_head_at,
-                end=out.chains.get(chain) or state.chains.get(chain),
-                pruned=state.pruned or out.pruned,
+                end=end,
+                pruned=control.pruned_before(record.p) > (end.p if end is not None else 0),
             )
         except Refused as refused:
             code = "M13-equivocation" if "equivocation" in refused.facts else refused.code
@@ -107,7 +106,7 @@ def open_in_order(
             out.rows.append(_row(record, control, Status.REFUSED, fork.code))
             out.stop, out.end = "fork", record.p
             break
-        out.chains[chain] = ChainEnd(header.dseq, message.message.id)
+        out.chains[chain] = ChainEnd(header.dseq, message.message.id, record.p)
         if (row := state.own_rows.get(record.digest)) is not None:
             out.settled.append(row)
         _unseal(state, control, record, placed, out)
@@ -210,4 +209,4 @@ def _around(state: CircleState, batch: Projection, message: OpenedMessage, autho
 
 
 def chain_rows(chains: Mapping[ChainKey, ChainEnd]) -> list[ChainRow]:
-    return [ChainRow(device, author, chain, end.dseq, end.id) for (device, author, chain), end in chains.items()]
+    return [ChainRow(device, author, chain, end.dseq, end.id, end.p) for (device, author, chain), end in chains.items()]

@@ -8,8 +8,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from peerbot.clock import Clock, epoch_seconds
 from peerbot.core.batch import learned, state_after, to_store, with_projection
-from peerbot.core.chainwork import Control, chain, check_receipt, fold_control
+from peerbot.core.chainwork import Control, chain, check_receipt, check_withheld, fold_control
 from peerbot.core.fold import (
     Checked,
     Judged,
@@ -40,10 +41,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Where the slow parts of a fold run: off the event loop, on `lanes` threads."""
+    """What folds need of their surroundings: threads for the slow parts, off the event loop, and the time."""
 
     executor: Executor
     lanes: int
+    clock: Clock
 
 
 class Follower:
@@ -85,7 +87,7 @@ class Follower:
         """Verify, open and store one page. The cursor and all it brought are one transaction."""
         state = self.state
         try:
-            heads, control = await self._run(_control, state, page)
+            heads, control = await self._run(_control, state, page, epoch_seconds(self._work.clock.now()))
         except Fork as fork:
             await self._store(state, Folded(state.cid, state.p, state.head, alarm=fork.code))
             raise
@@ -174,6 +176,11 @@ class Follower:
         await self.vault.save(folded)
         self.state = replace(after, alarm=folded.alarm or after.alarm, broken=folded.broken)
 
+    async def clear_alarm(self) -> None:
+        """Send again: the person has compared codes with others, and they see the same roster."""
+        await self.vault.clear_alarm(self.state.cid)
+        self.state = replace(self.state, alarm="")
+
     async def heal_envelopes(self) -> bool:
         """Look again for envelopes of epochs I was in and couldn't open; true when the newest opens now."""
         state = self.state
@@ -239,7 +246,7 @@ class Follower:
         state = self.state
         try:
             direct = open_direct(raw, state.rules, state.me.device, state.me.sealing, state.counters_in)
-        except Refused:
+        except (Refused, UpgradeNeeded):
             return False
         header = direct.header
         key = (header.sender, header.author, header.to)
@@ -262,11 +269,12 @@ def _say(alarm: str) -> None:
         raise Fork(alarm)
 
 
-def _control(state: CircleState, page: Page) -> tuple[dict[int, bytes], Control]:
+def _control(state: CircleState, page: Page, now: int) -> tuple[dict[int, bytes], Control]:
     heads = chain(state, page.records)
     control = fold_control(state, page.records, heads)
     if not control.stop:
         check_receipt(state, page, heads, control.newest)
+    check_withheld(control, state.pruned, now)
     return heads, control
 
 

@@ -75,7 +75,7 @@ class Node:
         self.circles: list[Circle] = []
         self._relay_at = relay_at
         self._relays: dict[tuple[str, bytes | None], Relay] = {}
-        self._work = Work(executor, LANES)
+        self._work = Work(executor, LANES, clock)
         self._listeners: set[asyncio.Queue[Event]] = set()
 
     async def load(self) -> None:

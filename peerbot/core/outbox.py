@@ -23,9 +23,11 @@ from peerbot.protocol.primitives import sha256
 from peerbot.protocol.request import DAY
 from peerbot.protocol.roster.checks import admit
 from peerbot.protocol.roster.entry import Reason, parse_entry
-from peerbot.protocol.roster.ops import Op, decode_op, encode_op
+from peerbot.protocol.roster.ops import Op, RemoveDevice, RemoveMember, decode_op, encode_op
 from peerbot.protocol.wire import ZERO32
 
+FUTURE = 3600
+"""Seconds a signed time may lie ahead of the local clock before it is taken for wrong."""
 MOST_WAITING = 10_000
 """Records that may wait for the relay."""
 MOST_TRIES = 50
@@ -212,12 +214,17 @@ class Outbox:
         if not await self._append(row):
             raise RelayError("relay-garbage")
 
-    def check_may_send(self) -> None:
-        """Raises PeerbotError: "removed", "alarm-fork", "alarm-rollback", "alarm-upgrade", or "no-epoch-key"."""
+    def check_may_send(self, ops: tuple[Op, ...] = ()) -> None:
+        """Raises PeerbotError: "removed", "alarm-fork", "alarm-rollback", "alarm-upgrade", or "no-epoch-key".
+
+        After a fork alarm somebody can still be removed: a member who signs false log heads raises it too, and must
+        not be able to keep everybody silent that way.
+        """
         state = self._f.state
         if state.removed:
             raise UserError("removed")
-        if state.alarm:
+        removal = bool(ops) and all(isinstance(op, RemoveMember | RemoveDevice) for op in ops)
+        if state.alarm and not (removal and state.alarm == "fork"):
             raise PeerbotError("alarm-" + state.alarm)
         if state.broken:
             raise PeerbotError("no-epoch-key")
@@ -228,7 +235,9 @@ class Outbox:
         if rules.rekey_required:
             return Reason.REMOVAL
         now = epoch_seconds(self._clock.now())
-        old = rules.epoch is None or now - rules.epoch.time >= rules.policy.epoch_days * DAY
+        # A time from the future would keep an epoch young for ever.
+        age = now - rules.epoch.time if rules.epoch is not None else 0
+        old = rules.epoch is None or age >= rules.policy.epoch_days * DAY or age < -FUTURE
         return Reason.DUE if old else None
 
     async def _rotate_if_due(self) -> None:
@@ -242,7 +251,7 @@ class Outbox:
         Raises Refused where the roster doesn't allow it, RelayError, VaultError.
         """
         for _ in range(MOST_TRIES):
-            self.check_may_send()
+            self.check_may_send(ops)
             state = self._f.state
             if unless_rotated >= 0 and state.epoch > unless_rotated and not state.rules.rekey_required:
                 return

@@ -235,6 +235,7 @@ class ChainRow:
     chain: bytes
     dseq: int
     id: bytes
+    p: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +244,8 @@ class Folded:
 
     `roster` is None where no entry or subkey was in it. `opened` are PENDING positions that are OPEN now. `pauses` are
     (p, paused), `locks` (thread, p, locked), `requests` (device, e, whom). `settled` are outbox ids that are done.
-    `pruned` tells that message wires may be missing before this. `alarm` stops sending: "", "fork", "rollback",
-    "upgrade"; `broken` that my envelope for the newest epoch didn't open.
+    `pruned` is the newest position at which a message was gone, 0 for none. `alarm` stops sending: "", "fork",
+    "rollback", "upgrade"; `broken` that my envelope for the newest epoch didn't open.
     """
 
     cid: bytes
@@ -264,7 +265,7 @@ class Folded:
     requests: Sequence[tuple[bytes, int, bytes]] = ()
     entry_hashes: Sequence[tuple[int, bytes]] = ()
     settled: Sequence[int] = ()
-    pruned: bool = False
+    pruned: int = 0
     alarm: str = ""
     broken: bool = False
 
@@ -318,7 +319,7 @@ class StoredCircle:
     requests: Sequence[tuple[bytes, int, bytes]]
     entry_hashes: Mapping[int, bytes]
     counters_in: Mapping[tuple[bytes, bytes, bytes], int]
-    pruned: bool
+    pruned: int
     alarm: str
     broken: bool
 
@@ -418,6 +419,9 @@ class Vault(Protocol):
 
     async def save(self, folded: Folded) -> None:
         """Store a batch. Positions at or before the stored cursor are ignored, except those in `opened`."""
+
+    async def clear_alarm(self, cid: bytes) -> None:
+        """The person has made sure, by other means, that all is well."""
 
     async def heads_at(self, cid: bytes, positions: Iterable[int]) -> dict[int, bytes]:
         """L at each of these positions that is known."""

@@ -41,8 +41,8 @@ class Me:
 class CircleState:
     """One circle as of log position `p`. Replaced as a whole after the vault has stored the change.
 
-    `heads` are the newest log heads by position. `alarm` and `broken` are as in ports.Folded. `own_secrets` are epoch
-    secrets of entries of mine that may or may not stand in the log yet, by H(wire); `own_rows` outbox ids, likewise.
+    `heads` are the newest log heads by position; `pruned`, `alarm`, `broken` are as in ports.Folded. `own_secrets` are
+    epoch secrets of entries of mine that may or may not stand in the log yet, by H(wire); `own_rows` outbox ids, too.
     """
 
     cid: bytes
@@ -60,7 +60,7 @@ class CircleState:
     entry_hashes: dict[int, bytes]
     counters_in: dict[tuple[bytes, bytes, bytes], int]
     heads: dict[int, bytes]
-    pruned: bool
+    pruned: int
     alarm: str
     broken: bool
     own_secrets: dict[bytes, EpochSecret]
@@ -138,7 +138,7 @@ def restore(stored: StoredCircle) -> CircleState:
         head=stored.head,
         roster=stored.roster,
         secrets=dict(stored.secrets),
-        chains={(c.device, c.author, c.chain): ChainEnd(c.dseq, c.id) for c in stored.chains},
+        chains={(c.device, c.author, c.chain): ChainEnd(c.dseq, c.id, c.p) for c in stored.chains},
         pauses=tuple(stored.pauses),
         locks=locks,
         requests=frozenset(stored.requests),
@@ -146,7 +146,8 @@ def restore(stored: StoredCircle) -> CircleState:
         counters_in=dict(stored.counters_in),
         heads={0: bytes(32), stored.p: stored.head},
         pruned=stored.pruned,
-        alarm=stored.alarm,
+        # This may be the newer version that was asked for; if it isn't, the next fold says so again.
+        alarm="" if stored.alarm == "upgrade" else stored.alarm,
         broken=stored.broken,
         own_secrets={},
         own_rows={},

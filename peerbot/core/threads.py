@@ -59,8 +59,16 @@ async def post(node: Node, circle: Circle, thread: str, text: str) -> Posted:
     try:
         return await _post(node, circle, title, words)
     except PeerbotError:
-        await node.vault.put_draft(circle.cid, title, words)
+        await _keep_draft(node, circle, title, words)
         raise
+
+
+async def _keep_draft(node: Node, circle: Circle, title: str, words: str) -> None:
+    """Words that could not be posted join those that wait there already, and take the place of none."""
+    drafts = {(cid, name): text for cid, name, text in await node.vault.drafts()}
+    earlier = drafts.get((circle.cid, title), "")
+    if words not in earlier:
+        await node.vault.put_draft(circle.cid, title, f"{earlier}\n\n{words}" if earlier else words)
 
 
 async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:

@@ -121,10 +121,11 @@ class VerifiedMessage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """The last record of a chain: its number and id."""
+    """The last record of a chain: its number, its id and its log position."""
 
     dseq: int
     id: bytes
+    p: int = 0
 
 
 def seal_message(keys: EpochKeys, key: SigningKey, header: Header, plaintext: bytes) -> bytes:
@@ -211,7 +212,7 @@ def place(
     pruned: bool,
 ) -> PlacedMessage:
     """M07 to M13 in the roster in force at position p. `end` is the chain's last record, `pruned` tells whether
-    earlier ones may be gone. Raises Refused, or Fork where the author saw another roster or log.
+    records of it between that and this may be gone. Raises Refused, or Fork where the author saw another roster or log.
     """
     message = authentic.message
     h = message.header
@@ -240,6 +241,8 @@ def _follows(message: SealedMessage, end: ChainEnd | None, pruned: bool) -> None
         return
     if h.dseq == end.dseq and message.id != end.id:
         raise Refused("M13", equivocation=1)
+    if pruned and h.dseq > end.dseq + 1:
+        return
     if h.dseq != end.dseq + 1 or h.prev_own != end.id:
         raise Refused("M13")
 

@@ -420,8 +420,10 @@ def test_M13_after_pruning_a_chain_starts_at_its_first_visible_record(world: Wor
         with refused("M13"):
             world.open(world.message(member, dseq=dseq, prev_own=prev), pruned=True)
     end = end_of(world.message(member))
+    gap = world.message(member, dseq=5, prev_own=b"p" * 32)
+    assert said(world, gap, pruned=True, end=end) == "hello"
     with refused("M13"):
-        world.open(world.message(member, dseq=5, prev_own=b"p" * 32), pruned=True, end=end)
+        world.open(gap, pruned=False, end=end)
 
 
 # --- M14, M15, M16, M17 ---

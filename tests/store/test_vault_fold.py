@@ -130,7 +130,7 @@ async def test_refused_records_are_counted_by_check(vault: SqlVault) -> None:
 
 async def test_a_pruned_record_keeps_its_head_and_has_no_wire(vault: SqlVault) -> None:
     row = RecordRow(1, Kind.MESSAGE, long("head", 1), None, Status.PRUNED)
-    await vault.save(folded(1, records=[row], pruned=True))
+    await vault.save(folded(1, records=[row], pruned=1))
     assert await vault.heads_at(CID, [1]) == {1: long("head", 1)}
     assert (await vault.circle(CID)).pruned
     await vault.save(folded(2, since=1))

@@ -34,7 +34,7 @@ def add(connection: Connection, new: NewCircle, first: Outgoing | None) -> None:
         "ready": new.ready,
         "p": 0,
         "head": LOG_START,
-        "pruned": False,
+        "pruned": 0,
         "alarm": "",
         "broken": False,
     }
@@ -68,6 +68,10 @@ def listing(connection: Connection) -> list[tuple[bytes, str, bool]]:
 
 def mark_ready(connection: Connection, cid: bytes) -> None:
     _update(connection, cid, ready=True)
+
+
+def clear_alarm(connection: Connection, cid: bytes) -> None:
+    _update(connection, cid, alarm="")
 
 
 def new_chain(connection: Connection, cid: bytes, chain: bytes) -> None:
@@ -114,7 +118,7 @@ def stored(connection: Connection, cid: bytes) -> StoredCircle:
             (r["sender"], r["author"], r["to"]): int.from_bytes(r["value"], "big")
             for r in _rows(connection, m.counter_in, here)
         },
-        pruned=bool(row["pruned"]),
+        pruned=row["pruned"],
         alarm=row["alarm"],
         broken=bool(row["broken"]),
     )
@@ -137,4 +141,4 @@ def _roster(connection: Connection, here: Place) -> Roster | None:
 
 
 def _chain(row: RowMapping) -> ChainRow:
-    return ChainRow(row["device"], row["author"], row["chain"], int.from_bytes(row["dseq"], "big"), row["id"])
+    return ChainRow(row["device"], row["author"], row["chain"], int.from_bytes(row["dseq"], "big"), row["id"], row["p"])

@@ -30,8 +30,8 @@ _LIVING: Final = (
 )
 _NAME: Final = "UPDATE member SET name = ?1, name_p = ?2 WHERE n = ?3 AND name_p < ?2"
 _CHAIN: Final = (
-    "INSERT INTO chain (circle, device, author, chain, dseq, id) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET dseq = excluded.dseq, id = excluded.id WHERE excluded.dseq > chain.dseq"
+    "INSERT INTO chain (circle, device, author, chain, dseq, id, p) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET dseq = excluded.dseq, id = excluded.id, p = excluded.p WHERE excluded.dseq > chain.dseq"
 )
 _EPOCH: Final = "INSERT INTO epoch (circle, e, secret) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _PAUSE: Final = "INSERT INTO pause (circle, p, paused) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
@@ -44,7 +44,7 @@ _ROSTER: Final = (
 )
 _CURSOR: Final = "UPDATE circle SET p = ?, head = ? WHERE n = ?"
 _BROKEN: Final = "UPDATE circle SET broken = ? WHERE n = ?"
-_PRUNED: Final = "UPDATE circle SET pruned = 1 WHERE n = ?"
+_PRUNED: Final = "UPDATE circle SET pruned = max(pruned, ?) WHERE n = ?"
 _ALARM: Final = "UPDATE circle SET alarm = ? WHERE n = ?"
 
 
@@ -104,7 +104,7 @@ def _pseudonym(row: LivingRow) -> str | None:
 
 
 def _small_rows(connection: Connection, n: int, folded: Folded) -> None:
-    chains = [(n, r.device, r.author, r.chain, sortable(r.dseq), r.id) for r in folded.chains]
+    chains = [(n, r.device, r.author, r.chain, sortable(r.dseq), r.id, r.p) for r in folded.chains]
     _many(connection, _CHAIN, chains)
     _many(connection, _EPOCH, [(n, e, secret.reveal()) for e, secret in folded.secrets])
     _many(connection, _PAUSE, [(n, p, paused) for p, paused in folded.pauses])
@@ -121,7 +121,7 @@ def _cursor(connection: Connection, here: Place, folded: Folded) -> None:
     if folded.p >= here.p:
         connection.exec_driver_sql(_BROKEN, (folded.broken, here.n))
     if folded.pruned:
-        connection.exec_driver_sql(_PRUNED, (here.n,))
+        connection.exec_driver_sql(_PRUNED, (folded.pruned, here.n))
     if folded.alarm:
         connection.exec_driver_sql(_ALARM, (folded.alarm, here.n))
 

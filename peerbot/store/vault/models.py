@@ -88,7 +88,13 @@ epoch = _small("epoch", _int("e", key=True), _blob("secret"))
 entry = _small("entry", _int("seq", key=True), _blob("hash"))
 # dseq is 8 bytes, the greatest first byte first: SQLite's integers are signed, and these are not.
 chain = _small(
-    "chain", _blob("device", key=True), _blob("author", key=True), _blob("chain", key=True), _blob("dseq"), _blob("id")
+    "chain",
+    _blob("device", key=True),
+    _blob("author", key=True),
+    _blob("chain", key=True),
+    _blob("dseq"),
+    _blob("id"),
+    _int("p"),
 )
 pause = _small("pause", _int("p", key=True), _int("paused"))
 lock = _small("lock", _blob("thread", key=True), _int("p", key=True), _int("locked"))

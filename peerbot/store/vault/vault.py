@@ -108,6 +108,9 @@ class SqlVault:
     async def new_chain(self, cid: bytes, chain: bytes) -> None:
         await self._db.write(partial(circles.new_chain, cid=cid, chain=chain))
 
+    async def clear_alarm(self, cid: bytes) -> None:
+        await self._db.write(partial(circles.clear_alarm, cid=cid))
+
     # the log
 
     async def save(self, folded: Folded) -> None:
