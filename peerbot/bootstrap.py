@@ -118,8 +118,8 @@ def write_config(place: Place, config: Config) -> Place:
 
 
 def is_there(file: Path) -> bool:
-    """An empty database is what a crash left before anything was in it."""
-    return file.is_file() and file.stat().st_size > 0
+    """Whether a vault has been made: it gets its name only when all of it is there."""
+    return file.is_file()
 
 
 # --- vaults ---

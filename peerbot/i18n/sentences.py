@@ -82,7 +82,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-such-thread": N_("There is no such thread in this circle. “peerbot read” shows the threads there are."),
     "no-such-member": N_("Nobody here goes by that name. “peerbot members” lists who is in a circle."),
     "ambiguous-member": N_("More than one member fits. Use the id that “peerbot members --json” shows."),
-    "which-circle": N_("Somebody goes by that name in several circles: {circles}. Say which with --circle."),
     "remove-self": N_("You can't remove yourself."),
     "not-hosted": N_("This member writes through another gateway, or from a device of their own, by now."),
     "circle-empty": N_("Nothing of this circle is here yet. Reach the relay once, then try again."),

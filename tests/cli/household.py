@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from peerbot.cli.app import peerbot
 from peerbot.cli.following import Following
 from peerbot.cli.options import Options
 from peerbot.cli.run import run
-from peerbot.clock import Clock
+from peerbot.clock import Clock, SystemClock
 from peerbot.core.node import Connection
 
 PYTHON = sys.executable
@@ -97,6 +98,16 @@ class Machine:
     def link(self, *args: str) -> str:
         """A new invite's."""
         return str(self.ok("invite", "--json", *args).json["link"])
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, set wrongly."""
+
+    def __init__(self, by: timedelta) -> None:
+        self._by = by
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._by
 
 
 def free_port() -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from peerbot.bootstrap import node_on, own_vault, place_at, relays
-from peerbot.clock import SystemClock
 from peerbot.config.read import load
 from peerbot.config.values import split_listen
 from peerbot.core.desk import answers, asks
@@ -23,7 +22,7 @@ from peerbot.core.ports import Relay
 from peerbot.i18n.errors import sentence_for
 from peerbot.relay.client import HttpRelay
 from peerbot.relay.transport import Timeouts
-from tests.cli.household import Machine, relay_running
+from tests.cli.household import Machine, ShiftedClock, relay_running
 
 YEAR = timedelta(days=365)
 POST = ("post", "--circle", "forum", "--thread", "x", "My words")
@@ -35,16 +34,6 @@ GARBAGE = {
     "a redirect": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
     "a login page": b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
 }
-
-
-class ShiftedClock(SystemClock):
-    """The machine's clock, set wrongly."""
-
-    def __init__(self, by: timedelta) -> None:
-        self._by = by
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._by
 
 
 @contextmanager

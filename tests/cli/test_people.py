@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+from datetime import timedelta
+
 import pytest
 
-from tests.cli.household import Machine
+from tests.cli.household import PYTHON, Machine, ShiftedClock, environment, relay_running
 
 
 def test_an_invite_has_a_link_a_code_and_an_end(owner: Machine) -> None:
@@ -160,11 +164,28 @@ def test_who_is_removed_reads_what_they_had_and_no_more(owner: Machine) -> None:
     assert [m["name"] for m in owner.ok("members", "--circle", "forum", "--json").json] == ["Heron", "Gateway"]
 
 
-def test_a_name_in_two_circles_is_asked_about(owner: Machine) -> None:
+def test_removal_from_all_circles(owner: Machine) -> None:
+    """One circle in which it can't be done doesn't stand in the way of the others."""
     owner.newcomer("Wren", owner.link())
-    assert "forum, cafe-bergen" in owner("remove", "Wren").line
-    done = owner.ok("remove", "Wren", "--yes", "--json").json
-    assert [line["circle"] for line in done] == ["forum", "cafe-bergen"]
+    owl = owner.newcomer("Owl", owner.link("--role", "moderator", "--circle", "forum"))
+    owl.ok("join", owner.link("--circle", "cafe-bergen"), "--pseudonym", "Owl", "--yes", "--json")
+    said = owl("remove", "Wren", "--json")
+    assert said.code == 1
+    assert [line["circle"] for line in said.json] == ["forum"]
+    assert "your role does not allow it" in said.line
+    assert [line["circle"] for line in owner.ok("remove", "Wren", "--json").json] == ["cafe-bergen"]
+    assert "can't remove yourself" in owner("remove", "Heron").line
+
+
+def test_an_invite_that_has_expired(away: Machine) -> None:
+    with relay_running(away.dir):
+        link = away.link("--expires", "30m")
+    with relay_running(away.dir, ShiftedClock(timedelta(minutes=50))):
+        late = away.beside("late")
+        said = late("join", link, "--yes", "--key-file", str(late.dir / "k"))
+    assert said.code == 1
+    assert "has expired" in said.line
+    assert not (late.dir / "vault.db").exists()
 
 
 def test_two_members_with_one_name(alone: Machine) -> None:
@@ -201,3 +222,33 @@ def test_roles_and_doors_in_words_and_for_programs(owner: Machine) -> None:
     assert "Heron (you)" in said
     assert "keeps the history" in said
     assert "Gateway" not in said.partition("moderators")[2]
+
+
+def test_a_join_that_was_killed_goes_on(owner: Machine) -> None:
+    """The same recovery code is shown again, and nothing is done twice."""
+    wren = owner.beside("wren")
+    link = owner.link()
+    flags = ["--dir", str(wren.dir), "--pseudonym", "Wren", "--key-file", str(wren.dir / "my.key"), "--yes"]
+    command = [PYTHON, "-m", "peerbot", "join", link, *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        assert process.stdout is not None
+        code = next(line.strip() for line in process.stdout if line.count("-") == 6)
+        process.send_signal(signal.SIGKILL)
+    again = wren.ok("join", link, "--pseudonym", "Wren", "--yes", "--json").json
+    assert again["recovery_code"] == code
+    names = [(m["circle"], m["name"]) for m in owner.ok("members", "--json").json if m["name"] == "Wren"]
+    assert names == [("forum", "Wren"), ("cafe-bergen", "Wren")]
+
+
+def test_a_keyring_that_gives_nothing(owner: Machine) -> None:
+    wren = owner.beside("wren")
+    command = [PYTHON, "-m", "peerbot", "join", owner.link(), "--dir", str(wren.dir), "--keyring", "--yes"]
+    for backend, says in (("fail", "did not give or take the key"), ("null", "")):
+        env = environment(PYTHON_KEYRING_BACKEND=f"keyring.backends.{backend}.Keyring")
+        said = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert says in said.stderr
+        assert said.returncode == (1 if says else 0)
+    read = [PYTHON, "-m", "peerbot", "read", "--dir", str(wren.dir)]
+    said = subprocess.run(read, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 1
+    assert "keyring has no key for this vault" in said.stderr
