@@ -29,7 +29,7 @@ class ShownMember:
 async def display_names(circle: Circle) -> dict[bytes, str]:
     """A name for each member, told apart where two look alike: whoever joined later gets a few digits of their id.
 
-    A member whose profile isn't readable here is shown by id alone.
+    A member whose profile isn't readable here is shown by id alone. Nobody can be called what another is shown as.
     """
     known = await circle.follower.vault.names(circle.cid)
     members = sorted(circle.follower.state.rules.members.values(), key=lambda m: m.joined_p)
@@ -39,11 +39,15 @@ async def display_names(circle: Circle) -> dict[bytes, str]:
         name = known.get(member.id)
         mark = member.id.hex()[:4]
         if name is None:
-            names[member.id] = f"member {mark}"
+            name = f"member {mark}"
+        elif (shape := skeleton(name)) in taken:
+            name = f"{name} #{mark}"
+        else:
+            taken.add(shape)
+            names[member.id] = name
             continue
-        shape = skeleton(name)
-        names[member.id] = f"{name} #{mark}" if shape in taken else name
-        taken.add(shape)
+        taken.add(skeleton(name))
+        names[member.id] = name
     return names
 
 
