@@ -27,6 +27,9 @@ SENTENCES: Final[Mapping[str, str]] = {
         "This computer's clock and the relay's are {span} apart. Set this computer's date and time, then try again; if "
         "they are right, tell whoever runs the relay."
     ),
+    "relay-withholds": N_(
+        "The relay leaves out messages that it must still have. What is here stays readable; tell whoever runs the relay."
+    ),
     "relay-founding": N_("The relay does not accept this founding code. Ask whoever runs the relay for the right one."),
     "relay-full": N_("The relay's disk is full. Whoever runs the relay must make room."),
     "relay-io": N_("The relay's database can't be read or written. Whoever runs the relay must look at its disk."),
@@ -169,6 +172,15 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-mode": N_("Others on this computer may read {path}. Allow only its owner: chmod 600 on that file."),
     "folder": N_("The folder {path} can't be made or used. Choose another with --dir."),
     "disk": N_("A file could not be read or written ({reason}). Check the disk and whose the files are."),
+    # chat apps
+    "telegram-token": N_(
+        "Telegram does not accept the bot's token. Put the one BotFather gave you into telegram.token."
+    ),
+    "telegram-base-url": N_("config.toml: telegram.base_url must be an address that ends in /bot, with https://"),
+    "telegram-unreachable": N_("Telegram can't be reached. Check the network; it is tried again by itself."),
+    "telegram-busy": N_("Telegram asks for a pause. What waits goes out afterwards, by itself."),
+    "telegram-refused": N_("Telegram refused this. Check the bot's rights with BotFather."),
+    "telegram-conflict": N_("Another program reads this bot's messages. Stop it: a bot can serve one peerbot only."),
     # running
     "relay-listen": N_("The relay can't listen on {host}, port {port}: {reason}. Choose another in relay.listen."),
     "relay-tls": N_("The relay's certificate or its key can't be used ({path}). See relay.tls_cert and relay.tls_key."),
