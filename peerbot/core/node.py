@@ -29,7 +29,7 @@ RelayAt = Callable[[str, bytes | None], Relay]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A circle has new records up to position p."""
+    """A circle has new records up to position p, or has been given keys for older ones."""
 
     cid: bytes
     p: int
@@ -132,9 +132,12 @@ class Node:
         follower = circle.follower
         async with self.holding(circle):
             await follower.catch_up(progress)
-            await follower.fold_mail()
+            keys_came = bool(await follower.fold_mail())
             if follower.state.broken:
-                await follower.heal_envelopes()
+                keys_came |= await follower.heal_envelopes()
+            if keys_came:
+                # What was closed is open now, though the log hasn't moved.
+                self._tell(Changed(circle.cid, follower.state.p))
             if not follower.state.removed and not follower.state.alarm:
                 # A circle without its newest secret can still ask for it, but not post.
                 await circle.healing.ask()
