@@ -989,6 +989,18 @@ def test_E18_leaders_and_gateways_keep_the_time_by_which_invites_expire(world: W
         world.admit(self_join(world, invite))
 
 
+def test_E18_a_moderator_who_dates_the_future_is_removed_together_with_their_time(
+    world: World, owner: Device, moderator: Device
+) -> None:
+    """Attack 24."""
+    invite = opened(world, expires=START + 100)
+    world.append(world.entry(moderator, rotate=True, ts=START + 10**9))
+    with refused("E18"):
+        world.admit(self_join(world, invite))
+    world.append(world.entry(owner, RemoveMember(moderator.member), rotate=True, ts=START + 50))
+    assert world.admit(self_join(world, invite, ts=START + 60)).seq
+
+
 def test_E18_a_used_up_invite_admits_nobody(world: World) -> None:
     """Attacks 32 and 45: uses count in log order."""
     invite = opened(world, uses=2)

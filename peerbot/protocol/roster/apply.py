@@ -52,18 +52,20 @@ def blank(cid: bytes) -> Roster:
         invites=HashTrieMap(),
         epochs=HashTrieMap(),
         nonces=HashTrieMap(),
+        times=HashTrieMap(),
     )
 
 
 def apply_entry(before: Roster, entry: Entry, p: int) -> Roster:
     """The roster after `entry` at log position `p`."""
     core = entry.core
-    after = replace(before, seq=core.seq, head=entry.hash, p=p, time=_time(before, entry))
+    after = replace(before, seq=core.seq, head=entry.hash, p=p)
     subkeys = {device_id(op.dsk): record for op, record in devices_added(entry)}
     for op in core.ops:
         after = _apply(after, op, entry, subkeys)
     for approval in entry.approvals:
         after = replace(after, nonces=after.nonces.insert(approval.nonce, core.seq))
+    after = _timed(before, after, entry)
     if core.epoch is None:
         return after
     epoch = Epoch(core.epoch.e, p, core.seq, core.prev, core.epoch.commit, core.epoch.history_days, core.ts)
@@ -79,11 +81,14 @@ def apply_subkey(roster: Roster, record: SubkeyRecord, p: int) -> Roster:
     return replace(roster, devices=roster.devices.insert(device.id, replace(device, subkeys=subkeys)))
 
 
-def _time(before: Roster, entry: Entry) -> int:
-    signer = entry.core.signer
+def _timed(before: Roster, after: Roster, entry: Entry) -> Roster:
+    """The roster with the time its signer bears witness to, if theirs counts."""
+    signer, times = entry.core.signer, after.times
     if signer.by is By.DEVICE and (entry.genesis or before.member_of(signer.id).role in TIMEKEEPERS):
-        return max(before.time, entry.core.ts)
-    return before.time
+        member = (after if entry.genesis else before).member_of(signer.id).id
+        times = times.insert(member, max(times.get(member, 0), entry.core.ts))
+    keepers = (m for m in times if after.members[m].active and after.members[m].role in TIMEKEEPERS)
+    return replace(after, times=times, time=max((times[m] for m in keepers), default=0))
 
 
 def _apply(r: Roster, op: Op, entry: Entry, subkeys: dict[bytes, SubkeyRecord]) -> Roster:

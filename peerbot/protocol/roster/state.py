@@ -119,8 +119,9 @@ class Epoch(msgspec.Struct, frozen=True, array_like=True):
 class Roster(msgspec.Struct, frozen=True):
     """A circle's roster after entry `seq`, which stands at log position `p` and has hash `head`.
 
-    `time` is the newest time an owner, moderator or gateway has signed in an entry, in seconds since 1970; invites
-    expire by it. `nonces` are the proposals already used.
+    `times` are the newest times that owners, moderators and gateways have signed in entries, by member, in seconds since
+    1970. `time` is the newest of those who are that still: invites expire by it, and whoever dates theirs into the
+    future to end them all can be removed, and their time with them. `nonces` are the proposals already used.
     """
 
     cid: bytes
@@ -138,6 +139,7 @@ class Roster(msgspec.Struct, frozen=True):
     invites: HashTrieMap[bytes, Invite]
     epochs: HashTrieMap[int, Epoch]
     nonces: HashTrieMap[bytes, int]
+    times: HashTrieMap[bytes, int]
 
     def active_devices(self) -> Iterator[Device]:
         return (d for d in self.devices.values() if d.active)
@@ -204,6 +206,7 @@ class _Snapshot(msgspec.Struct, frozen=True, array_like=True):
     invites: list[Invite]
     epochs: list[Epoch]
     nonces: dict[bytes, int]
+    times: dict[bytes, int]
 
 
 _SNAPSHOT = msgspec.msgpack.Decoder(_Snapshot)
@@ -237,6 +240,7 @@ def dump(roster: Roster) -> bytes:
             list(roster.invites.values()),
             list(roster.epochs.values()),
             dict(roster.nonces.items()),
+            dict(roster.times.items()),
         )
     )
 
@@ -264,4 +268,5 @@ def load(raw: bytes) -> Roster:
         invites=HashTrieMap({i.id: i for i in s.invites}),
         epochs=epochs,
         nonces=HashTrieMap(s.nonces),
+        times=HashTrieMap(s.times),
     )
