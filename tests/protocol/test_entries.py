@@ -989,10 +989,9 @@ def test_E18_leaders_and_gateways_keep_the_time_by_which_invites_expire(world: W
         world.admit(self_join(world, invite))
 
 
-def test_E18_a_moderator_who_dates_the_future_is_removed_together_with_their_time(
-    world: World, owner: Device, moderator: Device
-) -> None:
+def test_E18_a_moderator_who_dates_the_future_is_removed_together_with_their_time(world: World, owner: Device) -> None:
     """Attack 24."""
+    moderator = world.people["moderator"]
     invite = opened(world, expires=START + 100)
     world.append(world.entry(moderator, rotate=True, ts=START + 10**9))
     with refused("E18"):
