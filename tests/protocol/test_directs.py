@@ -12,7 +12,7 @@ from peerbot.protocol import direct
 from peerbot.protocol.bodies import Unknown
 from peerbot.protocol.direct import MAX_SLOTS, DirectHeader, Grant, History, seal_direct
 from peerbot.protocol.primitives import random_bytes
-from peerbot.protocol.roster.ops import Leave, RemoveMember
+from peerbot.protocol.roster.ops import Leave, RemoveDevice, RemoveMember
 from peerbot.protocol.roster.state import SubkeyRef
 from peerbot.protocol.wire import MAX_DIRECT, ZERO16
 from tests.protocol import spec
@@ -273,6 +273,11 @@ def test_D04_a_device_that_is_not_in_the_circle_reads_nothing(world: World, memb
     keys = {1: (owner.sealing[1], world.roster.devices[owner.id].subkeys[0].hash)}
     with refused("D04"):
         direct.open_direct(wire, world.roster, b"d" * 16, keys, {})
+    stranger = new_device(owner.member)
+    header, subkey = world.direct_header(member, owner.member), SubkeyRef(1, b"h" * 32, stranger.sealing[1].public, 1)
+    wire, _ = seal_direct(header, member.key, History([]), [(stranger.id, subkey)])
+    with refused("D04"):
+        direct.open_direct(wire, world.roster, stranger.id, {1: (stranger.sealing[1], b"h" * 32)}, {})
 
 
 # --- D05, D06, D07, D08 ---
@@ -302,6 +307,18 @@ def test_D06_a_removed_device_does_not_date_itself_back(world: World, member: De
     for roster_seq in (seq, world.roster.seq):
         with refused("D06"):
             world.receive(owner, world.direct(member, owner, NOTHING, roster_seq=roster_seq))
+
+
+def test_D06_a_members_lost_device_does_not_date_itself_back_either(
+    world: World, member: Device, owner: Device
+) -> None:
+    second = new_device(member.member)
+    world.rotate(member, add_device(second, world.cid))
+    seq = world.roster.seq
+    assert world.receive(owner, world.direct(second, owner, NOTHING)).header.sender == second.id
+    world.rotate(member, RemoveDevice(second.id))
+    with refused("D06"):
+        world.receive(owner, world.direct(second, owner, NOTHING, roster_seq=seq))
 
 
 def test_D06_the_author_is_the_devices_member_or_hosted_by_it(world: World, member: Device, owner: Device) -> None:

@@ -148,6 +148,16 @@ def test_a_newcomer_is_given_the_history_window_and_no_more() -> None:
     assert due(world, newcomer, now=world.now + 400 * DAY) == [9]
 
 
+def test_an_epoch_that_nobody_ended_is_as_old_as_the_day_it_was_due_to_end() -> None:
+    """Else a long silence would keep what was said before it young."""
+    world = aged(weeks=1)
+    silent = START + (7 + POLICY.history_days) * DAY
+    early, late = world.copy(), world.copy()
+    early.now, late.now = silent - 1, silent
+    assert due(early, join(early, "newcomer")) == [2, 1]
+    assert due(late, join(late, "newcomer")) == [2]
+
+
 def test_a_device_is_given_every_epoch_it_was_active_in() -> None:
     world = aged()
     owner = world.people["owner"]

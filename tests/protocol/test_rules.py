@@ -37,6 +37,7 @@ from tests.protocol.builders import (
     circle,
     end_of,
     forked,
+    founded,
     join,
     key_of,
     name,
@@ -298,6 +299,20 @@ def test_a_carried_record_is_of_the_epoch_and_the_author_at_its_position(world: 
     p = world.log(Kind.MESSAGE, world.message(world.people["gateway"], BODIES["profile"], author=name("member")))
     with refused("M08"):
         carried(world, carry_of(world, p))
+
+
+def test_nothing_is_carried_from_before_the_first_epoch() -> None:
+    world = founded()
+    p = post(world, "owner", BODIES["lock"])
+    assert carried(world, carry_of(world, p)).p == p
+    with refused("M09"):
+        carried(world, carry_of(world, p, p=2))
+
+
+def test_a_record_from_an_epoch_that_began_with_a_removal_is_carried(world: World) -> None:
+    world.rotate(world.people["owner"], RemoveMember(name("member")))
+    p = post(world, "owner", BODIES["lock"])
+    assert carried(world, carry_of(world, p)).p == p
 
 
 def test_a_record_from_while_a_new_epoch_was_due_is_not_carried(world: World) -> None:
