@@ -1,0 +1,1 @@
+"""What a gateway's vault keeps besides its circles: events, guests, deliveries."""
