@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
@@ -17,12 +19,23 @@ ENV: Final = "PEERBOT_PASSPHRASE"
 _SHORT: Final = 10
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends a question at once. Within asyncio.run it would only be noted until the answer has come."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def line(question: str, default: str = "") -> str:
     """One line; Enter takes the default. Raises UserError("no-answer") where nobody can answer."""
     shown = f"{question} [{default}]: " if default else f"{question}: "
     click.echo(shown, nl=False, err=True)
     try:
-        given = input()
+        with _interruptible():
+            given = input()
     except EOFError:
         click.echo(err=True)
         raise UserError("no-answer") from None
@@ -60,11 +73,15 @@ def passphrase(new: bool) -> str:
     from getpass import getpass
 
     if not new:
-        return getpass(_("Passphrase of your vault: "))
+        with _interruptible():
+            return getpass(_("Passphrase of your vault: "))
     click.echo(_("Your vault holds your keys and what you read. A passphrase keeps it closed to others."), err=True)
-    first = getpass(_("Choose a passphrase: "))
+    with _interruptible():
+        first = getpass(_("Choose a passphrase: "))
     if len(first) < _SHORT and not yes(_("That is short, and could be guessed. Take it all the same?")):
         return passphrase(new)
-    if getpass(_("Type it once more: ")) != first:
+    with _interruptible():
+        again = getpass(_("Type it once more: "))
+    if again != first:
         raise VaultError("passphrase-differs")
     return first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -18,8 +19,9 @@ _EVERY: Final = 0.2
 class CatchUp:
     """One line that is rewritten, and cleared in the end."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
         self._shown = 0.0
         self._at: dict[str, tuple[int, int]] = {}
         self._on = sys.stderr.isatty()
@@ -27,7 +29,7 @@ class CatchUp:
     def __call__(self, circle: str, reached: int, goal: int) -> None:
         """Circles catch up side by side; the line adds them up."""
         self._at[circle] = (reached, goal)
-        now = time.monotonic()
+        now = self._clock()
         if not self._on or now - self._began < _AFTER or now - self._shown < _EVERY:
             return
         self._shown = now

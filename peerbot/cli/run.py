@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, Final
 
 import click
@@ -24,8 +25,8 @@ def main() -> None:
 
     # What a person named or wrote must never make a message fail to be shown.
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     options = Options()
     sys.exit(run(peerbot, options))
 

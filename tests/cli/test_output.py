@@ -46,16 +46,6 @@ def test_a_post_cannot_pretend_to_be_another(capsys: pytest.CaptureFixture[str])
     assert rows[1].startswith("  Wren, ")
 
 
-def test_a_long_line_is_broken_by_us_not_by_the_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(say, "width", lambda: 40)
-    read.show([line(text="x" * 34 + "Heron, 2026-01-01 00:00, own device", author="w" * 64)])
-    rows = capsys.readouterr().out.splitlines()
-    assert all(len(row) <= 40 for row in rows)
-    assert all(row.startswith("  ") for row in rows[1:])
-
-
 def wide(letter: str) -> int:
     """What terminals do (wcwidth): two columns for wide signs, none for marks."""
     if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
