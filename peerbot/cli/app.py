@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "search": ("search", N_("Find posts by words.")),
     "members": ("members", N_("Who is in a circle.")),
     "remove": ("remove", N_("Remove someone from a circle.")),
+    "leave": ("leave", N_("Leave a circle.")),
     "devices": ("members", N_("Your own devices.")),
     "verify": ("members", N_("A code to compare with another member.")),
     "doctor": ("doctor", N_("Check that all is well, and say what to do.")),

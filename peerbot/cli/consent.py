@@ -42,8 +42,8 @@ def points(invited: Invited) -> Sequence[str]:
             "them, not those they have read. Newcomers can read the last weeks."
         ),
         _(
-            "It is about health. What you write stays in the circles for a while and is then deleted by each device. "
-            "You can leave at any time, and say nothing at all."
+            "It is about health. The relay forgets what you write after some months; on the devices of those who have "
+            "read it, it stays. You can leave at any time without giving a reason, and you need not write anything."
         ),
         _("It is for adults. By going on you say that you are 18 or older."),
     ]

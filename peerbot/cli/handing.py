@@ -10,7 +10,7 @@ from peerbot.i18n.catalogue import _
 def show_code(code: str, *, sure: bool) -> None:
     """Show the code, and wait until the person has it (unless they are `sure`)."""
     say.line()
-    say.line(_("This is your recovery code. It gets you back in if you lose this computer:"))
+    say.line(_("This is your recovery code. A later version lets you back in with it if you lose this computer:"))
     say.line()
     say.indented(code, 4)
     say.line()

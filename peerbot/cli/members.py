@@ -8,7 +8,7 @@ from peerbot.cli import say, words
 from peerbot.cli.options import Options, with_dir, with_json
 from peerbot.cli.session import run_session, tell_stale
 from peerbot.core.desk import asks
-from peerbot.core.desk.answers import CircleList, DeviceList, MemberLine, MemberList
+from peerbot.core.desk.answers import CircleList, DeviceList, Done, MemberLine, MemberList
 from peerbot.errors import UserError
 from peerbot.i18n.catalogue import _
 
@@ -66,10 +66,17 @@ def devices(options: Options, circle: str | None) -> None:
 
 @click.command(help=_("A code for each circle, to compare with another member: do you both see the same circle?"))
 @_CIRCLE
+@click.option("--same", is_flag=True, help=_("You compared, and the codes were the same: end the alarm of --circle C."))
 @with_json
 @with_dir
 @click.pass_obj
-def verify(options: Options, circle: str | None) -> None:
+def verify(options: Options, circle: str | None, same: bool) -> None:
+    if same:
+        if circle is None:
+            raise click.UsageError(_("Say which circle: --circle C"))
+        ended = run_session(options, lambda session: session.ask(asks.ClearAlarm(circle=circle), Done))
+        say.line(_("{circle} sends again.").format(circle=ended.text))
+        return
     found = run_session(options, lambda session: session.ask(asks.Circles(fresh=True), CircleList))
     wanted = [c for c in found.circles if circle is None or c.circle == circle or c.cid.startswith(circle)]
     if not wanted:
@@ -82,4 +89,6 @@ def verify(options: Options, circle: str | None) -> None:
         say.line(f"{line.circle}: {line.code}")
     say.line()
     say.line(_("Read a code to someone else in that circle, by phone or face to face, after both of you ran this."))
-    say.line(_("The same digits: you see the same members and the same history. Other digits: tell a moderator."))
+    say.line(
+        _("The same digits: you see the same members. Other digits: tell a moderator, and write nothing meanwhile.")
+    )

@@ -130,6 +130,9 @@ class Node:
         Raises RelayError where the relay can't be reached (nothing is lost), VaultError, Fork, UpgradeNeeded.
         """
         follower = circle.follower
+        if _gone(circle):
+            # The relay has nothing for us any more; what is here can still be read.
+            return
         async with self.holding(circle):
             await follower.catch_up(progress)
             keys_came = bool(await follower.fold_mail())
@@ -138,7 +141,7 @@ class Node:
             if keys_came:
                 # What was closed is open now, though the log hasn't moved.
                 self._tell(Changed(circle.cid, follower.state.p))
-            if not follower.state.removed and not follower.state.alarm:
+            if not _gone(circle) and not follower.state.alarm:
                 # A circle without its newest secret can still ask for it, but not post.
                 await circle.healing.ask()
                 await circle.healing.answer()
@@ -194,3 +197,8 @@ class Node:
         """Close the relays' connections. The vault belongs to whoever opened it."""
         for relay in self._relays.values():
             await relay.close()
+
+
+def _gone(circle: Circle) -> bool:
+    """My device was in the circle and isn't any more."""
+    return circle.follower.state.removed

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.pseudonym import skeleton
-from peerbot.errors import UserError
+from peerbot.errors import Refused, UserError
 from peerbot.protocol.bodies import Profile
 from peerbot.protocol.roster.entry import Reason
-from peerbot.protocol.roster.ops import RemoveMember, Role
+from peerbot.protocol.roster.ops import Leave, RemoveMember, Role
 from peerbot.protocol.roster.state import Member
 
 
@@ -100,6 +100,21 @@ async def remove_member(node: Node, circle: Circle, who: str) -> str:
     async with node.holding(circle):
         await circle.outbox.append_entry((RemoveMember(member.id),), Reason.REMOVAL)
     return name
+
+
+async def leave_circle(node: Node, circle: Circle) -> None:
+    """Go, with all my devices. The others get new keys when the next of them writes; what is here stays here.
+
+    Raises UserError("last-owner") where nobody else could look after the circle, RelayError.
+    """
+    await node.sync(circle)
+    async with node.holding(circle):
+        try:
+            await circle.outbox.append_entry((Leave(circle.follower.state.me.member),), None)
+        except Refused as refused:
+            if refused.code == "E17":
+                raise UserError("last-owner") from None
+            raise
 
 
 async def set_profile(node: Node, circle: Circle, pseudonym: str, town: str = "") -> None:

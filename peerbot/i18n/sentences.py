@@ -28,7 +28,8 @@ SENTENCES: Final[Mapping[str, str]] = {
         "they are right, tell whoever runs the relay."
     ),
     "relay-withholds": N_(
-        "The relay leaves out messages that it must still have. What is here stays readable; tell whoever runs the relay."
+        "The relay leaves out messages that it must still have. What is here can still be read; tell "
+        "whoever runs the relay."
     ),
     "relay-founding": N_("The relay does not accept this founding code. Ask whoever runs the relay for the right one."),
     "relay-full": N_("The relay's disk is full. Whoever runs the relay must make room."),
@@ -85,7 +86,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-such-thread": N_("There is no such thread in this circle. “peerbot read” shows the threads there are."),
     "no-such-member": N_("Nobody here goes by that name. “peerbot members” lists who is in a circle."),
     "ambiguous-member": N_("More than one member fits. Use the id that “peerbot members --json” shows."),
-    "remove-self": N_("You can't remove yourself."),
+    "remove-self": N_("You can't remove yourself; to go, use “peerbot leave”."),
+    "last-owner": N_("You are the only one who can look after this circle. Make somebody else an owner first."),
     "not-hosted": N_("This member writes through another gateway, or from a device of their own, by now."),
     "circle-empty": N_("Nothing of this circle is here yet. Reach the relay once, then try again."),
     "removed": N_(
@@ -97,7 +99,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "long-title": N_("A thread's title has at most {most} characters."),
     "too-long": N_("The text is too long for one post: at most {most} bytes. Post it in parts."),
     "text-too-large": N_("That is too much for a post: at most 30,000 bytes. Post it in parts."),
-    "paused": N_("A moderator has paused this circle, so nothing can be posted for now."),
+    "paused": N_("A moderator has paused this circle, so nothing can be posted at the moment."),
     "locked": N_("A moderator has closed this thread to new posts. You can begin another one."),
     "outbox-full": N_("Too much is waiting to be sent already. Reach the relay first, then post again."),
     "no-epoch-key": N_(
@@ -136,7 +138,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "invite-refused": N_("The circle does not accept this invite: {why} (check {check}). Ask for a new one."),
     "invite-loopback": N_(
         "The relay's address is {url}, which means “this computer” on every computer, so nobody elsewhere could use "
-        "the invite. Put the relay's public address into relay.url, or add --local for an invite to this computer only."
+        "the invite. A community keeps the relay's address it was founded with, so found it with a public one "
+        "(peerbot init --relay-url), or add --local for an invite to this computer only."
     ),
     "invite-here-only": N_(
         "Nothing answers at {url}, which means this computer. This invite works only on the computer the relay runs on."
@@ -174,7 +177,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "disk": N_("A file could not be read or written ({reason}). Check the disk and whose the files are."),
     # chat apps
     "telegram-token": N_(
-        "Telegram does not accept the bot's token. Put the one BotFather gave you into telegram.token."
+        "Telegram does not accept the bot's token. Put the one BotFather gave you into telegram.token_file."
     ),
     "telegram-base-url": N_("config.toml: telegram.base_url must be an address that ends in /bot, with https://"),
     "telegram-unreachable": N_("Telegram can't be reached. Check the network; it is tried again by itself."),

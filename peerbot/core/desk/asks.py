@@ -79,6 +79,18 @@ class Remove(Ask, frozen=True, kw_only=True):
     member: str
 
 
+class Leave(Ask, frozen=True, kw_only=True):
+    """Take me out of a circle."""
+
+    circle: str
+
+
+class ClearAlarm(Ask, frozen=True, kw_only=True):
+    """The codes were compared, and are the same."""
+
+    circle: str
+
+
 class Devices(Ask, frozen=True, kw_only=True):
     """My own devices."""
 
@@ -154,6 +166,8 @@ AnyAsk = (
     | DropDraft
     | Members
     | Remove
+    | Leave
+    | ClearAlarm
     | Devices
     | Invite
     | Invites

@@ -60,6 +60,19 @@ async def remove(desk: Desk, ask: asks.Remove) -> answers.Done:
     return answers.Done(text=clean_line(name))
 
 
+async def leave(desk: Desk, ask: asks.Leave) -> answers.Done:
+    circle = desk.node.circle(ask.circle)
+    await people.leave_circle(desk.node, circle)
+    return answers.Done(text=circle.slug)
+
+
+async def clear_alarm(desk: Desk, ask: asks.ClearAlarm) -> answers.Done:
+    circle = desk.node.circle(ask.circle)
+    async with desk.node.holding(circle):
+        await circle.follower.clear_alarm()
+    return answers.Done(text=circle.slug)
+
+
 async def devices(desk: Desk, ask: asks.Devices) -> answers.DeviceList:
     circles = circles_named(desk, ask.circle)
     stale = await refresh(desk, circles)

@@ -42,6 +42,8 @@ _HANDLERS: Final[dict[type[AnyAsk], Callable[[Desk, Any], Awaitable[AnyAnswer]]]
     asks.DropDraft: posts.drop_draft,
     asks.Members: circles.members,
     asks.Remove: circles.remove,
+    asks.Leave: circles.leave,
+    asks.ClearAlarm: circles.clear_alarm,
     asks.Devices: circles.devices,
     asks.Invite: invites.invite,
     asks.Invites: invites.invites,

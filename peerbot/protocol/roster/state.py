@@ -119,9 +119,9 @@ class Epoch(msgspec.Struct, frozen=True, array_like=True):
 class Roster(msgspec.Struct, frozen=True):
     """A circle's roster after entry `seq`, which stands at log position `p` and has hash `head`.
 
-    `times` are the newest times that owners, moderators and gateways have signed in entries, by member, in seconds since
-    1970. `time` is the newest of those who are that still: invites expire by it, and whoever dates theirs into the
-    future to end them all can be removed, and their time with them. `nonces` are the proposals already used.
+    `times` are the newest times that owners, moderators and gateways have signed in entries, by member, in seconds
+    since 1970. `time` is the newest of those who are that still: invites expire by it, and whoever dates theirs into
+    the future to end them all can be removed, and their time with them. `nonces` are the proposals already used.
     """
 
     cid: bytes

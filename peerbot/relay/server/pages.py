@@ -31,10 +31,9 @@ meant for you only: please don't pass it on.</p>
 computer it comes from, have not seen it, and can't let you in with it.</p>
 <h2>How to use it</h2>
 <ol>
-<li>If you were told to use a chat app, send the code there, to the bot whose name you were given.</li>
-<li>If you use peerbot on your own computer, copy the whole link and run:
+<li>If you have peerbot on your computer, copy the whole link and run:
 <pre>peerbot join "the link"</pre></li>
-<li>If neither tells you anything, ask the person who invited you.</li>
+<li>If that tells you nothing, ask the person who invited you.</li>
 </ol>
 <p>This is not an emergency service, and nobody reads what you do on this page.</p>
 <section lang="nb">
@@ -45,10 +44,9 @@ peerbot, og er bare for deg: ikke gi den videre.</p>
 maskinen den kommer fra, har ikke sett den og kan ikke slippe deg inn med den.</p>
 <h2>Slik bruker du den</h2>
 <ol>
-<li>Hvis du ble bedt om å bruke en chat-app, sender du koden der, til boten du fikk navnet på.</li>
-<li>Hvis du bruker peerbot på din egen maskin, kopierer du hele lenken og kjører:
+<li>Hvis du har peerbot på maskinen din, kopierer du hele lenken og kjører:
 <pre>peerbot join "lenken"</pre></li>
-<li>Hvis du ikke kjenner igjen noe av dette, spør den som inviterte deg.</li>
+<li>Hvis det ikke sier deg noe, spør den som inviterte deg.</li>
 </ol>
 <p>Dette er ikke en nødtjeneste, og ingen leser det du gjør på denne siden.</p>
 </section>
