@@ -64,10 +64,20 @@ async def _vault(place: Place) -> list[Finding]:
     opened = fine("vault", _("Your vault opens."))
     return [
         opened,
+        *_address(place.config.relay.url, found.circles),
         *_relays(found.circles, found.stale),
         *_circles(found.circles, found.stale),
         *_drafts(len(kept.drafts)),
     ]
+
+
+def _address(configured: str, circles: Sequence[CircleLine]) -> Iterator[Finding]:
+    """A community keeps the relay's address it was founded with; another one in the config misleads `serve`."""
+    used = list(dict.fromkeys(circle.relay_url for circle in circles))
+    if configured and used and configured not in used:
+        says = _("config.toml says that the relay is at {url}, but your circles use {used}.")
+        do = _("Put the circles' address back into relay.url.")
+        yield wrong("relay address", says.format(url=configured, used=", ".join(used)), do)
 
 
 def _drafts(count: int) -> Iterator[Finding]:

@@ -108,10 +108,10 @@ def _address(config: Config) -> Iterator[Finding]:
             yield wrong("relay address", says, _("Put a proxy with a certificate before it; https:// into relay.url."))
     elif is_loopback(listen[0]):
         says = _("The relay can be reached from this computer only.")
-        yield note("relay address", says, _("For others: a public address in relay.url, and a proxy or certificate."))
+        yield note("relay address", says, _("For others, found a community with a public address: init --relay-url"))
     else:
         says = _("The relay listens for other computers, but its address means this one only.")
-        yield wrong("relay address", says, _("Put its public address into relay.url, before anyone is invited."))
+        yield wrong("relay address", says, _("A community keeps its first address: found one with init --relay-url"))
 
 
 def _files(place: Place) -> Iterator[Finding]:

@@ -70,6 +70,7 @@ def test_what_waits_and_what_is_kept(away: Machine) -> None:
         ('operator = "Kari"', "", "config", "who runs this"),
         ('name = "Open Door"', "nmae = 3", "config", "community.name"),
         ("http://127.0.0.1", "http://relay.example.org", "relay address", "http://"),
+        ('url = "http://127.0.0.1', 'url = "http://localhost', "relay address", "but your circles use"),
         ('listen = "127.0.0.1', 'listen = "0.0.0.0', "relay address", "means this one only"),
         ('key_file = "my.key"', 'key_file = "no.key"', "vault", "key file is not there"),
     ],
