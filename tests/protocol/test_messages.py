@@ -16,7 +16,7 @@ from peerbot.protocol import message
 from peerbot.protocol.bodies import KINDS, MAX_TEXT_BYTES, Post, Unknown, encode_body
 from peerbot.protocol.epochs import keys_of
 from peerbot.protocol.log import Kind
-from peerbot.protocol.message import MAX_PLAINTEXT, seal_message
+from peerbot.protocol.message import MAX_PLAINTEXT, ChainEnd, seal_message
 from peerbot.protocol.primitives import aead_open, random_bytes
 from peerbot.protocol.roster.ops import AddHost, Leave, RemoveDevice, RemoveHost, RemoveMember, Role, SetRole
 from peerbot.protocol.secret import EpochSecret, MessageKey
@@ -424,6 +424,15 @@ def test_M13_after_pruning_a_chain_starts_at_its_first_visible_record(world: Wor
     assert said(world, gap, pruned=True, end=end) == "hello"
     with refused("M13"):
         world.open(gap, pruned=False, end=end)
+
+
+def test_M13_pruning_excuses_a_gap_and_nothing_else(world: World, member: Device) -> None:
+    end = ChainEnd(5, b"e" * 32)
+    for dseq, prev in ((6, b"p" * 32), (6, ZERO32), (5, b"e" * 32), (4, b"e" * 32), (1, ZERO32), (0, ZERO32)):
+        with refused("M13"):
+            world.open(world.message(member, dseq=dseq, prev_own=prev), pruned=True, end=end)
+    for dseq, prev in ((6, b"e" * 32), (7, b"p" * 32)):
+        assert said(world, world.message(member, dseq=dseq, prev_own=prev), pruned=True, end=end) == "hello"
 
 
 # --- M14, M15, M16, M17 ---
