@@ -52,6 +52,7 @@ class Reader:
         self._vault = shelf.node.vault
         self._circle = shelf.circle(cid)
         self._lock = asyncio.Lock()
+        self._counted = 0
         self.page = Page(cid, thread, "", (), (), False, False, 0)
 
     async def open(self, p: int = 0) -> Page:
@@ -108,14 +109,20 @@ class Reader:
     async def refresh(self) -> Page:
         """The same stretch read again: posts may have been changed, names too."""
         async with self._lock:
-            page, size = self.page, max(FIRST, len(self.page.posts))
+            page = self.page
             before = END if page.at_end else page.last_p + 1
-            rows = await self._rows(before, min(size + STEP if page.at_end else size, MOST))
+            came = max(0, self._count() - self._counted) if page.at_end else 0
+            rows = await self._rows(before, min(max(FIRST, len(page.posts)) + came, MOST))
             at_start = page.at_start and (not page.posts or not rows or rows[0].p <= page.posts[0].p)
             await self._set(await self._views(rows), at_start=at_start or not rows, at_end=page.at_end)
             return self.page
 
     # what it is made of
+
+    def _count(self) -> int:
+        """How many posts the thread has in all."""
+        line = self._shelf.thread(self.page.cid, self.page.thread)
+        return line.posts if line is not None else 0
 
     async def _rows(self, before: int, limit: int) -> list[ShownPost]:
         return await self._vault.posts(self.page.cid, self.page.thread, before, limit)
@@ -133,6 +140,7 @@ class Reader:
 
     async def _set(self, posts: Sequence[PostView], *, at_start: bool, at_end: bool) -> None:
         line = self._shelf.thread(self.page.cid, self.page.thread)
+        self._counted = self._count()
         self.page = replace(
             self.page,
             title=line.title if line is not None else self.page.title,

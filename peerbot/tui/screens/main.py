@@ -23,7 +23,7 @@ from peerbot.tui import words
 from peerbot.tui.actions import GENERAL, bindings
 from peerbot.tui.drafts import Drafts
 from peerbot.tui.feed import Feed
-from peerbot.tui.messages import CircleRead, LinkChanged, MembersRead, OpenThread, ShelfRead, Told
+from peerbot.tui.messages import CircleMoved, CircleRead, LinkChanged, MembersRead, OpenThread, ShelfRead, Told
 from peerbot.tui.shelf import Shelf
 from peerbot.tui.views import CircleLine
 from peerbot.tui.widgets.keys import KeyLine
@@ -104,6 +104,9 @@ class MainScreen(Screen[None]):
     def on_link_changed(self, message: LinkChanged) -> None:
         self.shelf.links[message.cid] = message.code
         # What waits may have gone out, or keys have come.
+        self.feed.note(message.cid)
+
+    def on_circle_moved(self, message: CircleMoved) -> None:
         self.feed.note(message.cid)
 
     def on_circle_read(self, message: CircleRead) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Sequence
 from itertools import accumulate, chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -79,6 +79,11 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
         return self.values[self.keys[self.cursor]] if self.cursor is not None else None
 
     @property
+    def laid_out(self) -> bool:
+        """Whether there is a size to lay out for, and what should be in view is."""
+        return self._width > 0 and self._goal is None
+
+    @property
     def lines_in_all(self) -> int:
         return self._tops[-1]
 
@@ -108,10 +113,14 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
         return self.scroll_offset.y >= self.max_scroll_y
 
     def _anchor(self) -> tuple[K, int] | None:
+        """The first block that begins in view, and how far the view's top is below its own."""
         if not self.keys:
             return None
-        first = min(bisect_right(self._tops, self.scroll_offset.y) - 1, len(self.keys) - 1)
-        return self.keys[first], self.scroll_offset.y - self._tops[first]
+        y = self.scroll_offset.y
+        first = bisect_left(self._tops, y)
+        if first >= len(self.keys) or self._tops[first] >= y + self.scrollable_content_region.height:
+            first = min(bisect_right(self._tops, y) - 1, len(self.keys) - 1)
+        return self.keys[first], y - self._tops[first]
 
     def _arrange(self) -> None:
         """Lay out what is new or has changed, and find where each block begins."""
@@ -238,6 +247,10 @@ class BlockList(ScrollView, Generic[K, V], can_focus=True):
             self._go(self._tops[self.keys.index(anchor[0])])
         if self.cursor is not None and self.cursor < len(self.keys):
             self.show_cursor()
+        self.arranged()
+
+    def arranged(self) -> None:
+        """There is a layout for a new size."""
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

@@ -118,9 +118,12 @@ class PostList(BlockList[int, Placed]):
         if round(old_value) != round(new_value):
             self.look_around()
 
+    def arranged(self) -> None:
+        self.look_around()
+
     def look_around(self) -> None:
         """Ask for more near an end, and say what has been seen."""
-        if self._page is None or not self.is_attached or not self.keys:
+        if self._page is None or not self.is_attached or not self.keys or not self.laid_out:
             return
         if not self.app.app_focus or not self.screen.is_current:
             return

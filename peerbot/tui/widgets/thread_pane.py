@@ -22,7 +22,7 @@ from peerbot.i18n.errors import sentence
 from peerbot.tui import words
 from peerbot.tui.actions import ON_POSTS, bindings
 from peerbot.tui.drafts import Draft, Drafts
-from peerbot.tui.messages import Kept, NotKept, PageRead, ShelfRead, Told
+from peerbot.tui.messages import CircleMoved, Kept, NotKept, PageRead, ShelfRead, Told
 from peerbot.tui.reading import Page, Reader
 from peerbot.tui.sending import GAP, Key, Sender, without
 from peerbot.tui.shelf import Shelf
@@ -248,6 +248,7 @@ class ThreadPane(Vertical):
         start(self, partial(self.sender.post, circle, key[1], message.text, answers_p), "send")
 
     def on_kept(self, message: Kept) -> None:
+        self.post_message(CircleMoved(message.cid))
         if (message.cid, message.thread) == self.key:
             self._typed()
             self.posts.action_edge(-1)

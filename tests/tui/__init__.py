@@ -1,0 +1,1 @@
+"""Tests of the terminal UI, on real nodes around a relay in this process."""
