@@ -217,11 +217,31 @@ def test_histories_answer_for_each_position() -> None:
     assert [found.role_at(start + i).name for i in (1, 2)] == ["MEMBER", "ORGANISER"]
     assert [found.host_at(start + i) for i in (2, 3, 4)] == [ZERO16, gateway.member, ZERO16]
     assert [found.active_at(start + i) for i in (3, 4, 5)] == [True, False, False]
+    assert [found.active_at(p) for p in (found.joined_p, found.joined_p + 1)] == [False, True]
     device = world.roster.devices[member.id]
     assert [device.active_at(p) for p in (device.added_p, device.added_p + 1, start + 4)] == [False, True, False]
     seqs = (device.added_seq - 1, device.added_seq, device.removed_seq - 1, device.removed_seq)
     assert [device.active_at_seq(seq) for seq in seqs] == [False, True, True, False]
     assert world.roster.devices[owner.id].removed_p == FOREVER
+
+
+def test_the_time_is_the_newest_that_a_present_leader_or_gateway_has_signed_as_one() -> None:
+    world = circle()
+    owner, moderator, member = (world.people[who] for who in ("owner", "moderator", "member"))
+
+    def signed(who: Device, at: int, *ops: Op) -> int:
+        return world.append(world.entry(who, *ops, rotate=not ops, ts=START + at)).time - START
+
+    assert signed(owner, 50) == 50
+    assert signed(owner, 20) == 50
+    assert signed(member, 900) == 50
+    assert signed(moderator, 70) == 70
+    assert signed(owner, 60, SetRole(member.member, Role.MODERATOR)) == 70
+    assert signed(member, 80) == 80
+    assert signed(owner, 60, SetRole(member.member, Role.MEMBER)) == 70
+    world.append(world.entry(owner, RemoveMember(moderator.member), rotate=True, ts=START))
+    assert world.roster.time == START + 60
+    assert load(dump(world.roster)) == world.roster
 
 
 def test_an_epoch_is_in_force_after_its_entry_until_the_next() -> None:
