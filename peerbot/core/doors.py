@@ -7,6 +7,7 @@ and carries out a `Delivery` when the delivery worker asks. The dialogue stands 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -316,10 +317,11 @@ class Adapter(Protocol):
 
 
 def message_ids(platform_id: str) -> list[str]:
-    """The ids of the messages that a delivery took."""
-    if not platform_id.startswith("["):
-        return [platform_id] if platform_id else []
-    return [str(id) for id in msgspec.json.decode(platform_id, type=list[int | str])]
+    """The ids of the messages that a delivery took, by what Adapter.send returned."""
+    if platform_id.startswith("["):
+        with suppress(msgspec.DecodeError):
+            return [str(id) for id in msgspec.json.decode(platform_id, type=list[int | str])]
+    return [platform_id] if platform_id else []
 
 
 class SendFailed(Exception):
