@@ -12,7 +12,7 @@ from peerbot.bots.telegram.errands import Errands
 from peerbot.bots.telegram.intake import Intake
 from peerbot.bots.telegram.pace import Pace
 from peerbot.bots.telegram.polling import Events, Poller, Tell
-from peerbot.bots.telegram.profile import Entry, Profile, set_up
+from peerbot.bots.telegram.profile import Entry, Profile, look, set_up
 from peerbot.bots.telegram.sending import Sender
 from peerbot.bots.telegram.transport import Token
 from peerbot.clock import Clock
@@ -68,9 +68,17 @@ class TelegramAdapter:
     async def set_up(self, menus: Mapping[str, Sequence[Entry]]) -> Profile:
         """Make the bot ready: no webhook, the menu in each language ("" for all others). Before `run`.
 
+        Raises as `look`, and ValueError for a menu that Telegram doesn't take.
+        """
+        await set_up(self._bot, menus)
+        return await self.look()
+
+    async def look(self) -> Profile:
+        """How the bot appears, changing nothing.
+
         Raises PeerbotError: telegram-token, telegram-unreachable, telegram-busy, telegram-refused.
         """
-        profile = await set_up(self._bot, menus)
+        profile = await look(self._bot)
         self._username = profile.username
         return profile
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,15 +41,38 @@ class Profile:
     groups: bool
 
 
-async def set_up(bot: PollingBot, menus: Mapping[str, Sequence[Entry]]) -> Profile:
+@contextmanager
+def asking() -> Iterator[None]:
+    """Failures as PeerbotError: telegram-token, telegram-unreachable, telegram-busy, telegram-refused."""
+    try:
+        yield
+    except CallFailed as failed:
+        raise PeerbotError(code_of(failed)) from None
+    except (TelegramError, LookupError, TypeError, AttributeError):
+        # An answer, but not Telegram's.
+        raise PeerbotError("telegram-unreachable") from None
+
+
+async def look(bot: PollingBot) -> Profile:
+    """Who the bot is. Raises as `asking`."""
+    with asking():
+        me = await bot.get_me()
+        return Profile(
+            name=me.full_name,
+            username=me.username or "",
+            topics=bool(me.has_topics_enabled),
+            groups=bool(me.can_join_groups),
+        )
+
+
+async def set_up(bot: PollingBot, menus: Mapping[str, Sequence[Entry]]) -> None:
     """Remove a webhook without losing what waits, and set the menu for each language, "" for all others.
 
-    Raises PeerbotError: telegram-token, telegram-unreachable, telegram-busy, telegram-refused.
+    Raises as `asking`, and ValueError for a menu that Telegram doesn't take.
     """
     for menu in menus.values():
         _check(menu)
-    try:
-        profile = await look(bot)
+    with asking():
         if (await bot.get_webhook_info()).url:
             await bot.delete_webhook(drop_pending_updates=False)
         for language, menu in menus.items():
@@ -57,22 +81,6 @@ async def set_up(bot: PollingBot, menus: Mapping[str, Sequence[Entry]]) -> Profi
                 scope=BotCommandScopeAllPrivateChats(),
                 language_code=language or None,
             )
-    except CallFailed as failed:
-        raise PeerbotError(code_of(failed)) from None
-    except (TelegramError, LookupError, TypeError, ValueError, AttributeError):
-        raise PeerbotError("telegram-unreachable") from None
-    return profile
-
-
-async def look(bot: PollingBot) -> Profile:
-    """Who the bot is."""
-    me = await bot.get_me()
-    return Profile(
-        name=me.full_name,
-        username=me.username or "",
-        topics=bool(me.has_topics_enabled),
-        groups=bool(me.can_join_groups),
-    )
 
 
 def deep_link(username: str, code: str) -> str:

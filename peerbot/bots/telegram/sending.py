@@ -13,9 +13,10 @@ from telegram.constants import ParseMode
 from peerbot.bots.telegram.calls import CallFailed, PollingBot, Trouble
 from peerbot.bots.telegram.pace import Pace
 from peerbot.bots.telegram.text import keyboard, parts
-from peerbot.core.doors import Delivery, Saying, SendFailed
+from peerbot.core.doors import Delivery, Saying, SendFailed, What
 
 T = TypeVar("T")
+_Key = tuple[str, str, What, bytes, int]
 
 LATER: Final = 300.0
 """Seconds until somebody may have put the bot's token right."""
@@ -30,23 +31,24 @@ class Sender:
         self._bot = bot
         self._pace = pace
         self._token_died = token_died
-        # Parts that arrived before one of them had to wait: the next try goes on behind them.
-        self._begun: OrderedDict[str, list[int]] = OrderedDict()
+        # Parts that arrived before one of them failed: the next try goes on behind them.
+        self._begun: OrderedDict[_Key, list[int]] = OrderedDict()
 
     async def send(self, delivery: Delivery, saying: Saying) -> str:
         """The message's id, or a JSON list where it took several messages. Raises SendFailed."""
         texts, buttons = parts(saying.text), keyboard(saying.buttons)
         if not texts:
             raise SendFailed("telegram-empty")
-        sent = self._begun.pop(delivery.key, [])
+        key = (delivery.chat, delivery.key, delivery.what, delivery.cid, delivery.p)
+        sent = self._begun.pop(key, [])
         try:
             for text in texts[len(sent) :]:
                 last = len(sent) == len(texts) - 1
                 about = first_id(saying.about) if not sent else None
                 sent.append(await self._message(delivery.chat, text, saying.topic, about, buttons if last else None))
         except SendFailed as failed:
-            if sent and failed.again is not None:
-                self._keep(delivery.key, sent)
+            if sent and (failed.again is not None or failed.unknown):
+                self._keep(key, sent)
             raise
         return str(sent[0]) if len(sent) == 1 else json.dumps(sent)
 
@@ -109,7 +111,7 @@ class Sender:
         # What somebody deleted with their account is as gone as one who blocked us.
         return SendFailed("telegram-refused", gone="chat not found" in failed.said)
 
-    def _keep(self, key: str, sent: list[int]) -> None:
+    def _keep(self, key: _Key, sent: list[int]) -> None:
         self._begun[key] = sent
         if len(self._begun) > _MOST_BEGUN:
             self._begun.popitem(last=False)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from peerbot.bots.telegram.adapter import TelegramAdapter
-from peerbot.core.doors import Incoming, Platform
+from peerbot.core.doors import Guest, Incoming, Platform, Step
 from peerbot.errors import PeerbotError, VaultError
 from tests.bots.telegram.conftest import adapter_of, running
+from tests.store.gateway_builders import new_gateway
 from tests.support.bot_api.server import BotApi
 from tests.support.event_store import MemoryEvents
 from tests.support.fake_clock import FakeClock
@@ -75,6 +77,19 @@ async def test_two_thousand_waiting_updates(api: BotApi, adapter: TelegramAdapte
         heard[event.chat].append(event.text)
     assert heard == said
     assert store.repeats == 0
+
+
+async def test_two_thousand_into_a_vault(api: BotApi, clock: FakeClock, tmp_path: Path) -> None:
+    anna = api.user()
+    for n in range(2_000):
+        anna.says(f"word {n}")
+    async with new_gateway(tmp_path) as vault:
+        async with TelegramAdapter(api.token, vault, clock, base_url=api.base_url) as adapter, running(adapter):
+            await api.until(lambda: not api.updates.waiting)
+        for n in range(3):
+            (event,) = await vault.waiting(10)
+            assert event.text == f"word {n}"
+            await vault.step(Step(event.id, Guest(event.platform, event.chat, b"")))
 
 
 async def test_a_restart_goes_on_where_it_was(api: BotApi, clock: FakeClock, store: MemoryEvents) -> None:

@@ -36,13 +36,14 @@ async def everything(api: BotApi, adapter: TelegramAdapter, store: MemoryEvents)
         anna.says(WORDS)
         api.updates.push_raw({"message": {"text": WORDS}})
         await api.until(lambda: store.events)
-        for status in (400, 401, 403, 404, 409, 429, 500, 502):
+        for status in (400, 403, 409, 429, 500, 502):
             api.trouble.refuse("sendMessage", status, f"Bad Request: {WORDS}")
             await hear(adapter.send(delivery(anna, str(status)), Saying(WORDS)))
             api.trouble.refuse("getMe", status, f"Bad Request: {WORDS}")
             await hear(adapter.set_up({}))
-            if status == 401:
-                break
+    for status in (401, 404):
+        api.trouble.refuse("sendMessage", status, f"Unauthorized: {WORDS}")
+        await hear(adapter.send(delivery(anna, str(status)), Saying(WORDS)))
     for body in (b"", WORDS.encode(), b'{"result": "' + WORDS.encode() + b'"}'):
         api.trouble.answer_with("sendMessage", 200, body)
         await hear(adapter.send(delivery(anna), Saying(WORDS)))

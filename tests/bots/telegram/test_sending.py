@@ -11,7 +11,7 @@ import pytest
 from peerbot.bots.telegram.adapter import TelegramAdapter
 from peerbot.bots.telegram.calls import CallFailed, Trouble, make_bot
 from peerbot.bots.telegram.transport import Token
-from peerbot.core.doors import Button, Saying, SendFailed
+from peerbot.core.doors import Button, Saying, SendFailed, What
 from peerbot.errors import PeerbotError
 from tests.bots.telegram.conftest import adapter_of, delivery, running
 from tests.support.bot_api.people import User
@@ -125,12 +125,32 @@ async def test_a_part_that_must_wait_is_all_that_is_sent_again(
 
 
 async def test_a_part_whose_answer_is_lost_leaves_the_rest_unsaid(api: BotApi, adapter: TelegramAdapter) -> None:
+    """If it is tried again, only that part may come twice."""
     anna = api.user()
+    words = Saying("\n".join([f"{n} " * 1_500 for n in range(3)]))
+    first = asyncio.create_task(adapter.send(delivery(anna), words))
+    await api.until(lambda: anna.sees())
     api.trouble.lose_answer("sendMessage")
     with pytest.raises(SendFailed) as failed:
-        await adapter.send(delivery(anna), Saying("word " * 2_000))
+        await first
     assert failed.value.unknown
-    assert len(anna.reads()) == 1
+    await adapter.send(delivery(anna), words)
+    assert [text[0] for text in anna.reads()] == ["0", "1", "1", "2"]
+
+
+async def test_parts_of_two_posts_are_never_mixed_up(api: BotApi, adapter: TelegramAdapter) -> None:
+    """Deliveries of posts have no key."""
+    anna = api.user()
+    posts = [replace(delivery(anna, ""), what=What.POST, cid=b"c", p=p) for p in (1, 2)]
+    long = [Saying("\n".join([f"{p} " * 1_500] * 2)) for p in (1, 2)]
+    first = asyncio.create_task(adapter.send(posts[0], long[0]))
+    await api.until(lambda: anna.sees())
+    api.trouble.refuse("sendMessage", 429, "Too Many Requests: retry after 2", retry_after=2)
+    with pytest.raises(SendFailed):
+        await first
+    await adapter.send(posts[1], long[1])
+    await adapter.send(posts[0], long[0])
+    assert [text[0] for text in anna.reads()] == ["1", "2", "2", "1"]
 
 
 @pytest.mark.parametrize(

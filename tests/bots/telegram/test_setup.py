@@ -7,6 +7,7 @@ import pytest
 from peerbot.bots.telegram.adapter import TelegramAdapter
 from peerbot.bots.telegram.profile import Entry, deep_link
 from peerbot.bots.telegram.transport import OFFICIAL, Token, checked_base_url, proxy_for
+from peerbot.core.doors import Adapter, Platform
 from peerbot.errors import PeerbotError, UserError
 from tests.bots.telegram.conftest import adapter_of
 from tests.support.bot_api.server import TOKEN, USERNAME, BotApi
@@ -25,6 +26,13 @@ async def test_who_it_is_and_its_menus(api: BotApi, adapter: TelegramAdapter) ->
         ],
         ("all_private_chats", "nb"): [{"command": "start", "description": "Begynn"}],
     }
+
+
+async def test_looking_changes_nothing(api: BotApi, adapter: TelegramAdapter) -> None:
+    as_adapter: Adapter = adapter
+    assert as_adapter.platform is Platform.TELEGRAM
+    assert (await adapter.look()).username == USERNAME
+    assert [call.method for call in api.calls] == ["getMe"]
 
 
 async def test_a_webhook_goes_and_what_waits_stays(api: BotApi, adapter: TelegramAdapter) -> None:

@@ -25,7 +25,7 @@ from tests.support.bot_api.updates import Updates
 
 TOKEN = "1000000001:AAcanaryTokenThatMayStandNowhere_-9xQ"
 USERNAME = "peerbot_test_bot"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
