@@ -165,6 +165,12 @@ def test_a_stored_roster_is_the_roster() -> None:
     assert checks.admit(stored, parse_entry(wire), world.p + 1, world.head_at) == world.admit(wire)
 
 
+def test_a_roster_before_its_first_epoch_is_stored_too() -> None:
+    genesis = circle().rosters[1]
+    assert genesis.epoch is None
+    assert load(dump(genesis)) == genesis
+
+
 def test_a_stored_roster_remembers_the_proposals_it_has_used() -> None:
     world = circle()
     owner, moderator = world.people["owner"], world.people["moderator"]
@@ -266,6 +272,11 @@ def test_whose_devices_are_whose() -> None:
     assert world.roster.reaching(name("nobody")) == []
     join(world, "late")
     assert world.roster.members[GUEST].hosted
+    world.append(world.entry(world.people["owner"], AddMember(name("nowhere"), 0, ZERO16, ZERO16, b"")))
+    assert world.roster.suspended(world.roster.members[name("nowhere")])
+    assert [d.id for d in world.roster.reaching(GUEST)] == [world.people["gateway"].id]
+    world.append(world.entry(world.people["gateway"], Leave(GUEST)))
+    assert world.roster.reaching(GUEST) == []
     assert world.roster.time == START
 
 
