@@ -173,6 +173,8 @@ async def _own_key(place: Place, ask: AskPassphrase) -> VaultKey:
         return _key_in(place.dir / config.key_file, make=new)
     if config.keyring:
         return await _keyring_key(str(place.dir.resolve()), make=new)
+    if not new and not place.wrap.exists():
+        raise VaultError("wrap-missing")
     if new and not place.wrap.exists():
         return await keyfile.create_wrap(place.wrap, keyfile.Passphrase.of(ask(True)))
     return await keyfile.open_wrap(place.wrap, keyfile.Passphrase.of(ask(False)))

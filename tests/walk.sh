@@ -39,7 +39,7 @@ peerbot --dir heron read >heron-reads
 expect "$(peerbot --dir owl read --json | texts)" "$both"
 
 echo "== Wren is removed, and can't read on"
-peerbot --dir heron remove Wren --circle forum
+peerbot --dir heron remove Wren --circle forum --yes
 peerbot --dir heron post "${here[@]}" "Only for those who are still here."
 expect "$(peerbot --dir owl read --json | texts)" "${both%]}, 'Only for those who are still here.']"
 expect "$(peerbot --dir wren read --circle forum --json 2>wren-told | texts)" "$both"

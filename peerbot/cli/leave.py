@@ -21,7 +21,9 @@ from peerbot.i18n.catalogue import _
 @with_dir
 @click.pass_obj
 def leave(options: Options, circle: str, yes: bool) -> None:
-    if not yes and sys.stdin.isatty():
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(_("There is no terminal to ask at: add --yes."))
         question = _("Leave {circle}? To come back you would need a new invite.").format(circle=circle)
         if not ask.yes(question):
             return

@@ -98,7 +98,10 @@ def _words(text: str | None) -> str:
     raw = sys.stdin.buffer.read(_MOST + 1)
     if len(raw) > _MOST:
         raise UserError("text-too-large")
-    return raw.decode("utf-8", "replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError("text-garbled") from None
 
 
 def _tell(options: Options, written: Written) -> None:

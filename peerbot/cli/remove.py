@@ -40,7 +40,9 @@ async def _remove(
 ) -> tuple[list[tuple[str, str]], PeerbotError | None]:
     """Where it was done, by what name, and what went wrong first: one circle must not stand in the others' way."""
     wanted = list(dict.fromkeys(circles)) or await _places(session, member)
-    if not sure and sys.stdin.isatty():
+    if not sure:
+        if not sys.stdin.isatty():
+            raise click.UsageError(_("There is no terminal to ask at: add --yes."))
         question = _("Remove {name} from {circles}?").format(name=member, circles=", ".join(wanted))
         if not asking.yes(question):
             return [], None

@@ -23,7 +23,6 @@ from peerbot.core.fold import (
 from peerbot.core.ports import CircleRelay, Folded, LogRecord, Page, RecordRow, Status, Vault
 from peerbot.core.state import CircleState, with_secrets
 from peerbot.errors import Fork, Refused, UpgradeNeeded
-from peerbot.protocol.bodies import Unknown
 from peerbot.protocol.direct import History, open_direct
 from peerbot.protocol.epochs import check_commit, open_envelope, parse_envelope
 from peerbot.protocol.log import Kind
@@ -206,6 +205,8 @@ class Follower:
 
     async def open_pending(self, e: int) -> None:
         """Open the stored messages of epoch e that had no key (M14 to M18)."""
+        if self.state.keys(e) is None:
+            return
         after = 0
         while rows := await self.vault.pending(self.state.cid, e, after, BATCH):
             after = rows[-1][0]
@@ -235,26 +236,37 @@ class Follower:
         for _ in range(MOST_MAIL):
             mails = await self.relay.mail(100)
             for mail in mails:
-                kept += await self._fold_direct(mail.wire)
+                kept += await self._fold_mail(mail.wire)
             if mails:
                 await self.relay.drop_mail([mail.id for mail in mails])
             if len(mails) < 100:
                 break
         return kept
 
-    async def _fold_direct(self, raw: bytes) -> bool:
-        state = self.state
+    async def _fold_mail(self, raw: bytes) -> bool:
+        """Whether a direct was worth keeping."""
         try:
-            direct = open_direct(raw, state.rules, state.me.device, state.me.sealing, state.counters_in)
+            return await self._fold_direct(raw)
+        except Refused as refused:
+            if "newer" not in refused.facts:
+                return False
+        except UpgradeNeeded:
+            return False
+        # Sealed in a roster that came after our last look; its entry stood in the log before this was sent.
+        await self.catch_up()
+        try:
+            return await self._fold_direct(raw)
         except (Refused, UpgradeNeeded):
             return False
+
+    async def _fold_direct(self, raw: bytes) -> bool:
+        state = self.state
+        direct = open_direct(raw, state.rules, state.me.device, state.me.sealing, state.counters_in)
         header = direct.header
         key = (header.sender, header.author, header.to)
         secrets: list[tuple[int, EpochSecret]] = []
         if isinstance(direct.body, History):
             secrets = _granted(state, direct.body)
-        elif isinstance(direct.body, Unknown):
-            secrets = []
         await self.vault.fold_direct(state.cid, key, header.counter, secrets)
         self.state = replace(state, counters_in={**state.counters_in, key: header.counter})
         await self.learn(secrets)

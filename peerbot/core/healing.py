@@ -8,6 +8,7 @@ from peerbot.clock import Clock, epoch_seconds
 from peerbot.core.follow import Follower
 from peerbot.core.outbox import Outbox
 from peerbot.core.ports import LivingRow
+from peerbot.errors import RelayError
 from peerbot.protocol.bodies import AnyBody, Carry
 from peerbot.protocol.direct import DirectHeader, Grant, History, seal_direct
 from peerbot.protocol.log import Kind
@@ -88,9 +89,19 @@ class Healing:
             await self._f.vault.post_direct(state.cid, reached, raw)
 
     async def send_directs(self) -> None:
-        """Put the directs that wait into their mailboxes. The same bytes twice are one there."""
+        """Put the directs that wait into their mailboxes. The same bytes twice are one there.
+
+        Each goes by itself: one whose devices are gone is given up, one whose mailboxes are full stays for later, and
+        neither keeps the others.
+        """
         for direct in await self._f.vault.directs(self._f.state.cid):
-            await self._f.relay.send_mail(direct.devices, direct.wire)
+            try:
+                await self._f.relay.send_mail(direct.devices, direct.wire)
+            except RelayError as error:
+                if error.code == "relay-busy":
+                    continue
+                if error.code != "relay-refused":
+                    raise
             await self._f.vault.settle_direct(direct.id)
 
     async def carry(self) -> None:

@@ -11,7 +11,7 @@ from peerbot.core.follow import BATCH
 from peerbot.core.founding import Enrolment, enrol, recovery_op
 from peerbot.core.node import Circle, Node
 from peerbot.core.ports import CircleRelay, Credential, NewCircle, Relay, StoredCircle
-from peerbot.core.state import CircleState, restore
+from peerbot.core.state import RECENT_HEADS, CircleState, restore
 from peerbot.errors import Conflict, Fork, PeerbotError, Refused, RelayError, UserError
 from peerbot.protocol.epochs import Built, build_entry
 from peerbot.protocol.invite import InviteLink, Note, NotedCircle, open_note
@@ -25,6 +25,7 @@ from peerbot.protocol.secret import InviteToken, RecoveryCode
 from peerbot.protocol.wire import Malformed
 
 MOST_TRIES = 50
+MOST_RECORDS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,7 @@ async def join_circle(node: Node, invitation: Invitation, noted: NotedCircle, co
     """
     known = {cid: ready for cid, _, ready in await node.vault.circles()}
     if known.get(noted.cid):
-        circle = next(c for c in node.circles if c.cid == noted.cid)
-        if circle.follower.state.roster is None:
-            await node.sync(circle)
-        return circle
+        return await joined_already(node, noted)
     if noted.cid not in known:
         await _prepare(node, invitation, noted)
     stored = await node.vault.circle(noted.cid)
@@ -75,6 +73,24 @@ async def join_circle(node: Node, invitation: Invitation, noted: NotedCircle, co
     await node.vault.mark_ready(noted.cid)
     circle = await node.open(noted.cid)
     await node.sync(circle)
+    return circle
+
+
+async def joined_already(node: Node, noted: NotedCircle) -> Circle:
+    """The circle, unless I was removed from it: a removed device can't come back, and a vault has one device for each.
+
+    Raises UserError("join-removed").
+    """
+    circle = next(c for c in node.circles if c.cid == noted.cid)
+    try:
+        await node.sync(circle)
+    except RelayError as error:
+        if error.code == "relay-denied":
+            raise UserError("join-removed", circle=noted.slug) from None
+        if circle.follower.state.roster is None:
+            raise
+    if circle.follower.state.removed:
+        raise UserError("join-removed", circle=noted.slug)
     return circle
 
 
@@ -172,8 +188,11 @@ async def read_roster(relay: CircleRelay, state: CircleState) -> CircleState:
             p=last,
             head=heads[last],
             roster=control.newest,
-            heads={**state.heads, **heads},
+            heads=dict(sorted({**state.heads, **heads}.items())[-RECENT_HEADS:]),
             requests=state.requests | set(control.requests),
         )
+        if last > MOST_RECORDS:
+            # Only a relay that makes them up has so many; nobody waits for ever.
+            raise RelayError("relay-garbage")
         if last >= page.head and state.roster is not None:
             return state

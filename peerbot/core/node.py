@@ -142,11 +142,13 @@ class Node:
                 # What was closed is open now, though the log hasn't moved.
                 self._tell(Changed(circle.cid, follower.state.p))
             if not _gone(circle) and not follower.state.alarm:
+                # One's own words first: nothing that is done for others may keep them.
+                if not follower.state.broken:
+                    await circle.outbox.pump()
                 # A circle without its newest secret can still ask for it, but not post.
                 await circle.healing.ask()
                 await circle.healing.answer()
                 if not follower.state.broken:
-                    await circle.outbox.pump()
                     await circle.healing.carry()
             circle.synced = True
 

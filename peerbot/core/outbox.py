@@ -211,7 +211,17 @@ class Outbox:
             raise
 
     async def _append_until_known(self, row: Outgoing) -> None:
-        if not await self._append(row):
+        """Append a request or subkey. One that the relay refuses is given up: whom it asks may be gone by now (R03),
+        and it must not keep what waits behind it.
+        """
+        try:
+            stands = await self._append(row)
+        except RelayError as error:
+            if error.code != "relay-refused":
+                raise
+            await self._forget(row)
+            return
+        if not stands:
             raise RelayError("relay-garbage")
 
     def check_may_send(self, ops: tuple[Op, ...] = ()) -> None:
@@ -300,7 +310,7 @@ class Outbox:
         return row
 
     async def _forget(self, row: Outgoing) -> None:
-        """An entry that lost its place can never stand: its `prev` is no longer the head."""
+        """A record that can never stand, such as an entry that lost its place: its `prev` is no longer the head."""
         state, digest = self._f.state, sha256(row.wire)
         if digest not in state.own_rows:
             return

@@ -80,6 +80,9 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
         try:
             await node.sync(circle)
         except RelayError as error:
+            if error.code == "relay-denied" and circle.follower.state.roster is not None:
+                # A removed device can't read of its own removal: the relay lets it in no more.
+                raise UserError("removed") from None
             unreached = error
     async with node.holding(circle):
         thread = await _enqueue(node, circle, title, words)

@@ -64,6 +64,10 @@ SENTENCES: Final[Mapping[str, str]] = {
         "Opening the vault takes {mebibytes} MiB of memory, and this computer has not that much free. Close other "
         "programs, then try again."
     ),
+    "wrap-missing": N_(
+        "The vault is there, but vault.wrap, which holds its key, is not. Put vault.wrap back from a copy; without it "
+        "nobody can open the vault."
+    ),
     "vault-no-circle": N_("This circle is not in the vault."),
     "passphrase-length": N_("A passphrase has between 1 and 1,024 characters."),
     "passphrase-needed": N_(
@@ -87,6 +91,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-such-member": N_("Nobody here goes by that name. “peerbot members” lists who is in a circle."),
     "ambiguous-member": N_("More than one member fits. Use the id that “peerbot members --json” shows."),
     "remove-self": N_("You can't remove yourself; to go, use “peerbot leave”."),
+    "text-garbled": N_("What was to be posted is not text in UTF-8. Nothing was sent; convert it, then try again."),
+    "join-removed": N_(
+        "You were in {circle} before and are not any more. To come back, use this invite in a new folder, which you "
+        "name with --dir."
+    ),
     "last-owner": N_("You are the only one who can look after this circle. Make somebody else an owner first."),
     "not-hosted": N_("This member writes through another gateway, or from a device of their own, by now."),
     "circle-empty": N_("Nothing of this circle is here yet. Reach the relay once, then try again."),

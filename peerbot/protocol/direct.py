@@ -188,7 +188,9 @@ def _check_sender(roster: Roster, header: DirectHeader, core: bytes, signature: 
         raise Refused("D05") from None
     author = roster.members.get(header.author)
     # A removed device may not backdate itself into a roster in which it was still active.
-    if header.roster_seq > roster.seq or not device.active_at_seq(header.roster_seq) or not device.active:
+    if header.roster_seq > roster.seq:
+        raise Refused("D06", newer=1)
+    if not device.active_at_seq(header.roster_seq) or not device.active:
         raise Refused("D06")
     if author is None or not author.active or device.member not in (author.id, author.host):
         raise Refused("D06")

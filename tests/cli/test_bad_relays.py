@@ -76,7 +76,7 @@ def refused_everywhere(machine: Machine, says: str) -> None:
     assert says in read.err
     assert "Traceback" not in read.err
     assert says in machine("invite").line
-    assert says in machine("remove", "Gateway", "--circle", "forum").line
+    assert says in machine("remove", "Gateway", "--yes", "--circle", "forum").line
     said = machine(*POST)
     assert says in said.err
     assert "kept" in said.err

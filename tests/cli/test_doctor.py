@@ -95,7 +95,7 @@ def test_the_gateways_key(away: Machine) -> None:
 
 def test_who_was_removed(owner: Machine) -> None:
     wren = owner.newcomer("Wren", owner.link())
-    owner.ok("remove", "Wren", "--circle", "forum")
+    owner.ok("remove", "Wren", "--yes", "--circle", "forum")
     states = found(wren)
     assert states["forum"][0] == "note"
     assert "no longer in this circle" in states["forum"][1]

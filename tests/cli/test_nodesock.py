@@ -65,7 +65,7 @@ def test_a_node_shows_what_comes_and_works_for_others(owner: Machine) -> None:
         assert "too long" in owner("post", *WALKS, "x" * 40_000).err
         assert "no circle called" in owner("read", "--circle", "nowhere").line
         owner.ok("invite", "--json")
-        assert "Wren is no longer" in owner.ok("remove", "Wren", "--circle", "cafe-bergen").out
+        assert "Wren is no longer" in owner.ok("remove", "Wren", "--yes", "--circle", "cafe-bergen").out
         assert owner.ok("doctor", "--json").json["ok"] is True
         assert stat.S_IMODE((owner.dir / "node.sock").stat().st_mode) == 0o600
         with following(owner) as second:

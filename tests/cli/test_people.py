@@ -53,7 +53,7 @@ def test_a_member_may_not_invite_or_remove(owner: Machine) -> None:
     wren = owner.newcomer("Wren", owner.link())
     assert "no circle you could invite to" in wren("invite").line
     assert "your role does not allow it" in wren("invite", "--circle", "forum").line
-    assert "your role does not allow it" in wren("remove", "Heron", "--circle", "forum").line
+    assert "your role does not allow it" in wren("remove", "Heron", "--yes", "--circle", "forum").line
 
 
 def test_joining_twice_changes_nothing(owner: Machine) -> None:
@@ -154,13 +154,13 @@ def test_who_is_removed_reads_what_they_had_and_no_more(owner: Machine) -> None:
     wren = owner.newcomer("Wren", owner.link())
     owner.ok("post", "--circle", "forum", "--thread", "Walks", "Before.")
     wren.ok("read")
-    assert "Wren is no longer in forum" in owner.ok("remove", "wren", "--circle", "forum").out
+    assert "Wren is no longer in forum" in owner.ok("remove", "wren", "--yes", "--circle", "forum").out
     owner.ok("post", "--circle", "forum", "--thread", "Walks", "After.")
     said = wren.ok("read", "--circle", "forum", "--json")
     assert [post["text"] for post in said.json] == ["Before."]
     assert "may have been removed" in said.err
     words = ("--circle", "forum", "--thread", "Walks", "Me again.")
-    assert "may have been removed" in wren("post", *words).err
+    assert "no longer in this circle" in wren("post", *words).err
     assert [m["name"] for m in owner.ok("members", "--circle", "forum", "--json").json] == ["Heron", "Gateway"]
 
 
@@ -169,12 +169,12 @@ def test_removal_from_all_circles(owner: Machine) -> None:
     owner.newcomer("Wren", owner.link())
     owl = owner.newcomer("Owl", owner.link("--role", "moderator", "--circle", "forum"))
     owl.ok("join", owner.link("--circle", "cafe-bergen"), "--pseudonym", "Owl", "--yes", "--json")
-    said = owl("remove", "Wren", "--json")
+    said = owl("remove", "Wren", "--yes", "--json")
     assert said.code == 1
     assert [line["circle"] for line in said.json] == ["forum"]
     assert "your role does not allow it" in said.line
-    assert [line["circle"] for line in owner.ok("remove", "Wren", "--json").json] == ["cafe-bergen"]
-    assert "can't remove yourself" in owner("remove", "Heron").line
+    assert [line["circle"] for line in owner.ok("remove", "Wren", "--yes", "--json").json] == ["cafe-bergen"]
+    assert "can't remove yourself" in owner("remove", "Heron", "--yes").line
 
 
 def test_an_invite_that_has_expired(away: Machine) -> None:
@@ -252,3 +252,11 @@ def test_a_keyring_that_gives_nothing(owner: Machine) -> None:
     said = subprocess.run(read, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert said.returncode == 1
     assert "keyring has no key for this vault" in said.stderr
+
+
+def test_nobody_is_removed_by_a_command_that_could_not_ask(owner: Machine) -> None:
+    owner.newcomer("Wren", owner.link())
+    asked = owner("remove", "Wren", "--circle", "forum")
+    assert asked.code == 2
+    assert "--yes" in asked.err
+    assert "Wren" in [m["name"] for m in owner.ok("members", "--circle", "forum", "--json").json]

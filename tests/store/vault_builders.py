@@ -109,6 +109,7 @@ def roster(seq: int, members: int = 3) -> Roster:
         invites=HashTrieMap({invite.id: invite}),
         epochs=HashTrieMap(epochs),
         nonces=HashTrieMap({long("nonce"): 5}),
+        times=HashTrieMap({member(0): 1000}),
     )
 
 

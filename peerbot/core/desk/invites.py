@@ -54,7 +54,8 @@ async def look_up(desk: Desk, ask: asks.LookUp) -> answers.Invited:
     invitation = await joining.look_up(desk.node, read_link(ask.link))
     lines = []
     for noted in invitation.note.circles:
-        circle = next((c for c in desk.node.circles if c.cid == noted.cid), None)
+        here = any(c.cid == noted.cid for c in desk.node.circles)
+        circle = await joining.joined_already(desk.node, noted) if here else None
         names = await desk.node.vault.names(noted.cid) if circle is not None else {}
         name = names.get(circle.follower.state.me.member, "") if circle is not None else ""
         lines.append(answers.InvitedTo(clean_line(noted.slug), noted.role, circle is not None, clean_line(name)))
