@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,8 +10,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-MOST_MARKS = 3
-"""Accents on one letter; more of them would cover the lines above and below."""
+from peerbot.tui.plain import calm
+
 INDENT = 2
 TAB = 4
 
@@ -28,18 +27,6 @@ class Look:
     rule: Style
     cursor: Style
     mark: Style
-
-
-def calm(text: str) -> str:
-    """Text whose letters stay in their own line."""
-    if text.isascii():
-        return text
-    kept, marks = [], 0
-    for letter in text:
-        marks = marks + 1 if unicodedata.category(letter) in ("Mn", "Me") else 0
-        if marks <= MOST_MARKS:
-            kept.append(letter)
-    return "".join(kept)
 
 
 def wrap(text: str, width: int) -> Iterator[str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from peerbot.clock import epoch_seconds
 from peerbot.core import threads
 from peerbot.core.ports import ShownPost
-from peerbot.core.text import clean, clean_line
 from peerbot.i18n.catalogue import _
 from peerbot.protocol.roster.rights import LEADERS
 from peerbot.tui import words
+from peerbot.tui.plain import plain, plain_line
 from peerbot.tui.shelf import Shelf
 from peerbot.tui.views import PostView
 
@@ -157,7 +157,7 @@ class Reader:
         return tuple(
             [
                 PostView(
-                    -n, name, True, "", clean(post.text), now, "device", "waiting", await self._quote(post.reply_p)
+                    -n, name, True, "", plain(post.text), now, "device", "waiting", await self._quote(post.reply_p)
                 )
                 for n, post in enumerate(mine, 1)
             ]
@@ -175,7 +175,7 @@ class Reader:
             author=self._name(row.author),
             mine=row.author == state.me.member,
             leads=leads,
-            text=clean(row.text),
+            text=plain(row.text),
             at=row.ts,
             door=row.door,
             state=row.state,
@@ -192,5 +192,5 @@ class Reader:
         row = await self._vault.post_at(self.page.cid, p)
         if row is None:
             return _("answers a post that is not here")
-        said = words.gone(row.state) or f"“{clean_line(row.text)[:QUOTE]}”"
+        said = words.gone(row.state) or f"“{plain_line(row.text)[:QUOTE]}”"
         return _("answers {name}: {words}").format(name=self._name(row.author), words=said)

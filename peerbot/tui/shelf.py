@@ -9,9 +9,9 @@ from peerbot.core import threads
 from peerbot.core.node import Circle, Node
 from peerbot.core.people import display_names
 from peerbot.core.ports import ShownPost
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import _
 from peerbot.tui import words
+from peerbot.tui.plain import plain_line
 from peerbot.tui.views import CircleLine, ThreadLine
 
 MOST_AT_ONCE = 100
@@ -58,7 +58,7 @@ class Shelf:
         self._threads[cid] = {
             t.thread: ThreadLine(cid, t.thread, _title(t.title, t.thread), t.posts, t.unread, t.last_p) for t in found
         }
-        self._names[cid] = {member: clean_line(name) for member, name in (await display_names(circle)).items()}
+        self._names[cid] = {member: plain_line(name) for member, name in (await display_names(circle)).items()}
         # A fold may have got ahead of us while we read.
         self._known[cid] = max([p, *(t.last_p for t in found)])
         await self._add_waiting(circle)
@@ -85,7 +85,7 @@ class Shelf:
     def line(self, cid: bytes) -> CircleLine:
         circle = self.circle(cid)
         found = sorted(self._threads.get(cid, {}).values(), key=lambda t: -t.last_p)
-        return CircleLine(cid, clean_line(circle.slug), bool(words.trouble(circle, self.links.get(cid))), tuple(found))
+        return CircleLine(cid, plain_line(circle.slug), bool(words.trouble(circle, self.links.get(cid))), tuple(found))
 
     def thread(self, cid: bytes, thread: bytes) -> ThreadLine | None:
         return self._threads.get(cid, {}).get(thread)
@@ -106,4 +106,4 @@ class Shelf:
 
 def _title(title: str, thread: bytes) -> str:
     """A title for the list; one that isn't here is shown by the thread's id."""
-    return clean_line(title) or _("thread {id}").format(id=thread.hex()[:8])
+    return plain_line(title) or _("thread {id}").format(id=thread.hex()[:8])

@@ -7,10 +7,10 @@ from typing import Final
 
 from peerbot.clock import from_seconds
 from peerbot.core.node import Circle
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import N_, _, ngettext
 from peerbot.i18n.errors import sentence_for
 from peerbot.protocol.roster.ops import Door, Role
+from peerbot.tui.plain import plain_line
 
 _DAYS: Final = (
     N_("Monday"),
@@ -55,7 +55,7 @@ def role(value: int) -> str:
 def door(name: str) -> str:
     """How a post came."""
     known = {"device": _("own device"), "telegram": _("via Telegram"), "matrix": _("via Matrix")}
-    return known.get(name) or _("via {door}").format(door=clean_line(name)[:16])
+    return known.get(name) or _("via {door}").format(door=plain_line(name)[:16])
 
 
 def comes_by(name: str) -> str:

@@ -19,8 +19,8 @@ PARTS = (
     (
         N_("This is not an emergency service"),
         N_(
-            "Nobody here is on duty. If you or someone else is in danger, call the emergency number of your country "
-            "(112 in Europe)."
+            "Nobody here is on duty day and night. If you or someone else is in danger, call the emergency number of "
+            "your country (112 in Europe)."
         ),
     ),
     (

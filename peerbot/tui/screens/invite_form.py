@@ -14,11 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, RadioSet, Static
 
 from peerbot.core.node import Circle, Node
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import _
 from peerbot.protocol.roster.ops import Role
 from peerbot.protocol.roster.rights import LEADERS
 from peerbot.tui import words
+from peerbot.tui.plain import plain_line
 from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.ticks import Dot, Tick
 
@@ -74,7 +74,7 @@ class InviteForm(ModalScreen[Wanted | None]):
                 yield Input("14", id="days", type="integer", compact=True)
                 yield Label(_("To which circles?"))
                 for n, circle in enumerate(self._circles):
-                    slug = Content(clean_line(circle.slug))
+                    slug = Content(plain_line(circle.slug))
                     yield Tick(slug, circle is self._first, id=f"circle-{n}", compact=True)
                 yield Static(id="problem", markup=False)
                 yield Button(_("Make the invite"), id="make", compact=True)

@@ -18,10 +18,10 @@ from peerbot.clock import epoch_seconds
 from peerbot.core.community import read_along
 from peerbot.core.inviting import Community, ShownInvite, list_invites, make_invite, revoke_invite
 from peerbot.core.node import Circle, Node
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import _, ngettext
 from peerbot.tui import words
 from peerbot.tui.messages import Failed, Told
+from peerbot.tui.plain import plain_line
 from peerbot.tui.screens.invite_form import InviteForm, Wanted, may_invite
 from peerbot.tui.screens.invite_show import InviteShow
 from peerbot.tui.screens.question import Question
@@ -88,7 +88,7 @@ class Invites(ModalScreen[None]):
             self.app.push_screen(InviteShow(message.made, self._zone))
 
     def _line(self, invite: ShownInvite) -> Line:
-        circles = ", ".join(clean_line(slug) for slug in invite.circles)
+        circles = ", ".join(plain_line(slug) for slug in invite.circles)
         uses = ngettext("for {n} person", "for {n} people", invite.uses).format(n=invite.uses)
         until = _("until {time}").format(time=words.until(invite.expires, self._zone))
         made = "" if invite.link is not None else _(" (made on another device)")

@@ -15,7 +15,6 @@ from textual.screen import Screen
 from peerbot.core.inviting import Community
 from peerbot.core.node import Circle
 from peerbot.core.people import list_members
-from peerbot.core.text import clean_line
 from peerbot.core.threads import post
 from peerbot.i18n.catalogue import _, ngettext
 from peerbot.i18n.errors import sentence_for
@@ -24,6 +23,7 @@ from peerbot.tui.actions import GENERAL, bindings
 from peerbot.tui.drafts import Drafts
 from peerbot.tui.feed import Feed
 from peerbot.tui.messages import CircleMoved, CircleRead, LinkChanged, MembersRead, OpenThread, ShelfRead, Told
+from peerbot.tui.plain import plain_line
 from peerbot.tui.shelf import Shelf
 from peerbot.tui.views import CircleLine
 from peerbot.tui.widgets.keys import KeyLine
@@ -142,7 +142,7 @@ class MainScreen(Screen[None]):
         if (circle := self.circle) is None:
             return
         me = self.shelf.names(circle.cid).get(circle.follower.state.me.member, "")
-        parts = [clean_line(circle.slug), _("you are {name}").format(name=me) if me else ""]
+        parts = [plain_line(circle.slug), _("you are {name}").format(name=me) if me else ""]
         waits = [f"{words.waiting(n)}."] if (n := circle.outbox.waiting) else []
         link = words.link(self.shelf.links.get(circle.cid))
         self.query_one(StatusLine).say(" · ".join(p for p in parts if p), " ".join([*waits, link]))
@@ -157,7 +157,7 @@ class MainScreen(Screen[None]):
 
     def on_members_read(self, message: MembersRead) -> None:
         circle = self.shelf.circle(message.cid)
-        self.query_one(Side).show(clean_line(circle.slug), message.members, words.readers(circle))
+        self.query_one(Side).show(plain_line(circle.slug), message.members, words.readers(circle))
 
     def on_resize(self) -> None:
         self._show_side()
@@ -249,7 +249,7 @@ class MainScreen(Screen[None]):
         from peerbot.tui.screens.new_thread import NewThread
 
         if (circle := self._here()) is not None:
-            screen = NewThread(circle.cid, clean_line(circle.slug), self.drafts)
+            screen = NewThread(circle.cid, plain_line(circle.slug), self.drafts)
             self.app.push_screen(screen, partial(self._begin, circle))
 
     def _here(self) -> Circle | None:

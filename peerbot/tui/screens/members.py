@@ -15,12 +15,12 @@ from textual.widgets import Static
 
 from peerbot.core.node import Circle, Node
 from peerbot.core.people import ShownMember, list_members, remove_member
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import _, ngettext
 from peerbot.protocol.keys import compare_code
 from peerbot.protocol.roster.rights import LEADERS
 from peerbot.tui import words
 from peerbot.tui.messages import Failed, MembersRead, Told
+from peerbot.tui.plain import plain_line
 from peerbot.tui.screens.question import Question
 from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.lines import Line, LineList
@@ -45,7 +45,7 @@ class Members(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            heading = _("Members of {circle}").format(circle=clean_line(self._circle.slug))
+            heading = _("Members of {circle}").format(circle=plain_line(self._circle.slug))
             yield Static(Content(heading), classes="dialog-title", markup=False)
             yield LineList(id="members")
             yield Static(id="device", classes="dialog-text", markup=False)
@@ -93,7 +93,7 @@ class Members(ModalScreen[None]):
         if member.me:
             self.post_message(Told(_("You can't remove yourself.")))
             return
-        name, circle = clean_line(member.name), clean_line(self._circle.slug)
+        name, circle = plain_line(member.name), plain_line(self._circle.slug)
         question = Question(
             _("Remove {name} from {circle}?").format(name=name, circle=circle),
             _(
@@ -111,7 +111,7 @@ class Members(ModalScreen[None]):
 
     async def _remove(self, member: str) -> None:
         name = await remove_member(self._node, self._circle, member)
-        self.post_message(Told(_("{name} is no longer in the circle.").format(name=clean_line(name))))
+        self.post_message(Told(_("{name} is no longer in the circle.").format(name=plain_line(name))))
         await self._read_members()
 
     def on_told(self, message: Told) -> None:

@@ -15,11 +15,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from peerbot.core import threads
-from peerbot.core.text import clean_line
 from peerbot.core.threads import ReadPost
 from peerbot.i18n.catalogue import _, ngettext
 from peerbot.tui import words
 from peerbot.tui.messages import OpenThread
+from peerbot.tui.plain import plain_line
 from peerbot.tui.shelf import Shelf
 from peerbot.tui.widgets.keys import KeyLine
 from peerbot.tui.widgets.lines import Line, LineList
@@ -85,8 +85,8 @@ class Search(ModalScreen[OpenThread | None]):
         self.query_one(LineList).show([self._line(key, post) for key, post in self._posts.items()])
 
     def _line(self, key: str, post: ReadPost) -> Line:
-        head = f"{clean_line(post.author)} · {post.thread} · {clean_line(post.circle)}"
-        return Line(key, head, words.until(post.at, self._zone), (clean_line(post.text)[:SHOWN],))
+        head = f"{plain_line(post.author)} · {post.thread} · {plain_line(post.circle)}"
+        return Line(key, head, words.until(post.at, self._zone), (plain_line(post.text)[:SHOWN],))
 
     @on(Input.Submitted)
     def action_into_list(self) -> None:

@@ -46,8 +46,11 @@ class KeyLine(Widget):
             self.refresh()
 
     def _find(self, screen: Screen[object]) -> Iterator[Hint]:
+        actions = set()
         for _node, binding, enabled, _tip in screen.active_bindings.values():
-            if binding.show and enabled:
+            if binding.show and enabled and binding.action not in actions:
+                # Of several keys for one thing the first is enough.
+                actions.add(binding.action)
                 yield Hint(binding.key, self.app.get_key_display(binding), binding.description)
         if self._palette:
             yield Hint("ctrl+p", "^p", _("All actions"))

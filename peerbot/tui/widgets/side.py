@@ -10,10 +10,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from peerbot.core.people import ShownMember
-from peerbot.core.text import clean_line
 from peerbot.i18n.catalogue import _
 from peerbot.protocol.roster.ops import Role
 from peerbot.tui import words
+from peerbot.tui.plain import plain_line
 
 
 class Side(VerticalScroll, can_focus=False):
@@ -38,7 +38,7 @@ class Side(VerticalScroll, can_focus=False):
 
 def person(member: ShownMember) -> str:
     """A member on one line."""
-    name = clean_line(member.name)
+    name = plain_line(member.name)
     name = _("{name} (you)").format(name=name) if member.me else name
     if member.suspended:
         name = _("{name} (can't read now)").format(name=name)
