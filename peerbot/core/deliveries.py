@@ -1,4 +1,4 @@
-"""What becomes of a delivery: one function of what happened. Why so: docs/decisions/0015-lost-answers.md."""
+"""What becomes of a delivery: one function of what happened. Why so: docs/decisions/0016-lost-answers.md."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Saying:
 
 
 class DeliveryState(IntEnum):
-    """Where a delivery stands. See docs/decisions/0015-lost-answers.md for the last but three."""
+    """Where a delivery stands. See docs/decisions/0016-lost-answers.md for the last but three."""
 
     WAITING = 1
     LEASED = 2
