@@ -15,6 +15,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo", N_("See a whole community on this machine.")),
     "init": ("init", N_("Found a community.")),
     "serve": ("serve", N_("Run the relay and the gateway.")),
+    "tui": ("tui", N_("The terminal UI.")),
     "invite": ("invite", N_("Invite someone, list invites, or take one back.")),
     "join": ("join", N_("Join by an invite.")),
     "read": ("read", N_("Read what was written.")),
