@@ -9,7 +9,7 @@ from peerbot.core.threads import keep, send
 from peerbot.protocol.bodies import Ref
 from peerbot.tui.reading import FIRST
 from peerbot.tui.widgets.post_list import PostList
-from tests.support.world import World
+from tests.support.world import Person, World
 from tests.tui.support import WIDE, say, seat_of, two
 
 
@@ -87,6 +87,28 @@ async def test_posts_below_the_view_stay_new_until_one_gets_there(world: World) 
         await seat.press("end")
         await seat.until_shown("post 19")
         await seat.until(lambda: "new" not in seat.line_of("talk"))
+
+
+async def test_opening_a_thread_marks_only_what_is_in_view(world: World) -> None:
+    heron, wren = await two(world)
+    await say(heron, "long", *(f"number {i}" for i in range(FIRST)))
+    await say(wren, "new", *(f"post {i}\nof two lines" for i in range(20)))
+    await heron.sync()
+    await heron.node.vault.set_setting("tui.open", f"{heron.circle.cid.hex()}:{await thread_id(heron, 'long')}")
+    async with seat_of(heron) as seat:
+        await seat.until_shown(f"number {FIRST - 1}")
+        await seat.open("new")
+        await seat.until_shown("New from here", "post 0")
+        await seat.until(lambda: "20 new" not in seat.line_of("new"))
+        line = seat.app.shelf.thread(heron.circle.cid, bytes.fromhex(await thread_id(heron, "new")))
+        assert line is not None
+        assert 10 < line.unread < 20
+
+
+async def thread_id(person: Person, title: str) -> str:
+    found = await person.node.vault.find_thread(person.circle.cid, title)
+    assert found is not None
+    return found.hex()
 
 
 async def test_older_posts_come_as_one_scrolls_up_and_the_view_stays_where_it_is(world: World) -> None:

@@ -55,14 +55,16 @@ class PostList(BlockList[int, Placed]):
     def show(self, page: Page) -> None:
         """Show a page: a new thread from where the new posts begin, the same one where the reader was."""
         fresh = self._page is None or (self._page.cid, self._page.thread) != (page.cid, page.thread)
-        self._page = page
         if fresh:
             self._seen = 0
             self.set_reactive(PostList.cursor, None)
             self.keys = []
+        # What passes by while the view finds its place has not been seen.
+        self._page = None
         self.set_blocks([(placed.post.p, placed) for placed in self._place(page)], to_end=page.at_end)
         if fresh:
             self._first_view(page)
+        self._page = page
         self.call_after_refresh(self.look_around)
 
     def _first_view(self, page: Page) -> None:
