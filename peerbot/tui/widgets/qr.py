@@ -15,7 +15,7 @@ def qr_lines(text: str) -> list[str]:
     code = segno.make(text, error="l", boost_error=False, micro=False)
     rows = [[not dark for dark in row] for row in code.matrix_iter(border=QUIET)]
     if len(rows) % 2:
-        rows.append([False] * len(rows[0]))
+        rows.append([True] * len(rows[0]))
     return list(_halves(rows))
 
 
