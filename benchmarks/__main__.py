@@ -19,6 +19,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "protocol": ("protocol.make", "protocol.open", "protocol.rotation_1000"),
     "relay": ("relay.append_sequential", "relay.append_8", "bare_http_sqlite.append", "bare_http_sqlite.append_8"),
     "vault": ("vault.fold",),
+    "gateway": ("gateway.fanout_1000", "reminders.claim"),
     "posting": ("node.post", "matrix_nio.send"),
     "catchup": (
         "node.catchup",

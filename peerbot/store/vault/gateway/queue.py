@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from peerbot.core.doors import Claim, Delivery, DeliveryState, Platform, message_ids
-from peerbot.store.vault.gateway import chats
+from peerbot.store.vault.gateway import chats, rows
 from peerbot.store.vault.gateway.models import LATER, PLATFORMS, READY, STATES
 from peerbot.store.vault.gateway.rows import SELECT, loaded, state_of, words
 from peerbot.store.vault.rows import numbers, place
@@ -92,25 +91,23 @@ def claim(
     chats.sweep(connection, [row[0] for row in connection.exec_driver_sql(_GIVE_UP, (number, now)).all()])
     chosen = _choose(connection, number, limit)
     if chosen:
-        connection.exec_driver_sql(_LEASE, (now + lease, now, numbers(d.id for d in chosen)))
-    claimed = [
-        replace(d, state=DeliveryState.LEASED, due=now + lease, attempts=d.attempts + 1, handed=d.handed or now)
-        for d in chosen
-    ]
+        connection.exec_driver_sql(_LEASE, (now + lease, now, numbers(row[0] for row in chosen)))
+    claimed = rows.leased(chosen, now + lease, now)
     return Claim(claimed, overdue, connection.exec_driver_sql(_NEXT, (number,)).scalar_one() or 0)
 
 
-def _choose(connection: Connection, platform: int, limit: int) -> list[Delivery]:
+def _choose(connection: Connection, platform: int, limit: int) -> list[Any]:
+    """The rows of the first that may go, one of each chat."""
     chosen: dict[str, Any] = {}
     if limit <= 0:
         return []
     # Read only as far as needed: a great many may wait.
-    with closing(connection.exec_driver_sql(_CHOOSE, (platform,))) as rows:
-        for row in rows:
+    with closing(connection.exec_driver_sql(_CHOOSE, (platform,))) as found:
+        for row in found:
             chosen.setdefault(row[2], row)
             if len(chosen) == limit:
                 break
-    return loaded(chosen.values())
+    return list(chosen.values())
 
 
 def leased(connection: Connection, platform: Platform) -> list[Delivery]:

@@ -8,7 +8,18 @@ from typing import Any, Final
 import msgspec
 
 from peerbot.core.doors import Delivery, DeliveryState, Priority, Saying, What
-from peerbot.store.vault.gateway.models import DROPPED, FAILED, HELD, LATER, MAYBE, PLATFORM_OF, SENT, STATES, UNKNOWN
+from peerbot.store.vault.gateway.models import (
+    DROPPED,
+    FAILED,
+    HELD,
+    LATER,
+    LEASED,
+    MAYBE,
+    PLATFORM_OF,
+    SENT,
+    STATES,
+    UNKNOWN,
+)
 
 # CROSS JOIN keeps the order. A delivery without a circle has number 0, which no circle has.
 SELECT: Final = (
@@ -49,6 +60,14 @@ def state_of(settled: Delivery) -> int:
 def loaded(rows: Iterable[Any]) -> list[Delivery]:
     """Rows of SELECT."""
     return [one(row) for row in rows]
+
+
+def leased(rows: Iterable[Any], until: int, now: int) -> list[Delivery]:
+    """Rows of SELECT as they are once they have been leased."""
+    return [
+        one((*row[:3], LEASED, row[4], until, *row[6:12], row[12] + 1, row[13], row[14] or now, *row[15:]))
+        for row in rows
+    ]
 
 
 def one(row: Any) -> Delivery:
