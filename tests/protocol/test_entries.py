@@ -178,6 +178,13 @@ def test_E02_an_op_has_only_values_that_mean_something(world: World, owner: Devi
         world.admit(world.entry(owner, op))
 
 
+def test_E02_the_largest_values_that_mean_something_are_taken(world: World, owner: Device) -> None:
+    longest = replace(POLICY, epoch_days=36_500, history_days=36_500, retention_days=36_500)
+    least = replace(POLICY, epoch_days=1, history_days=0, retention_days=0, doors=0, max_checkpoint_age=0)
+    for policy in (longest, least):
+        assert world.admit(world.entry(owner, policy, rotate=True)).policy == policy
+
+
 def test_E02_the_ops_are_a_list_of_ops(world: World, owner: Device) -> None:
     core = world.draft(owner, Checkpoint(world.p, world.heads[-1]))
     assert world.admit(broken(core, owner)).seq == core.seq
