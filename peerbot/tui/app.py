@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Iterable
 from datetime import tzinfo
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -24,6 +26,9 @@ from peerbot.tui.work import start
 
 WIDE, NARROW = 120, 64
 """Columns from which there is a third column, and below which there is only one."""
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Of a system that shuts down, and of a terminal that is closed."""
 
 
 class PeerbotApp(App[None]):
@@ -99,11 +104,16 @@ class PeerbotApp(App[None]):
 
 
 async def run_tui(node: Node, about: Community, *, zone: tzinfo | None = None) -> None:
-    """Show the screen until the person quits. Raises what ended it, where it was no quitting."""
+    """Show the screen until the person quits, or is asked to by a signal. Raises what else ended it."""
     app = PeerbotApp(node, about, zone=zone)
+    loop = asyncio.get_running_loop()
+    for sign in _ENDING:
+        loop.add_signal_handler(sign, app.exit)
     try:
         await app.run_async()
     finally:
+        for sign in _ENDING:
+            loop.remove_signal_handler(sign)
         await app.drafts.flush()
     if app.failure is not None:
         raise app.failure
