@@ -32,6 +32,8 @@ from peerbot.protocol.secret import EpochSecret
 
 R = TypeVar("R")
 BATCH = 1000
+FEW = 8
+"""So few messages are worked on where we are: handing them to a thread and back takes longer than they do."""
 MOST_MAIL = 100
 """Rounds of a hundred directs in one go; a relay that gives the same ones for ever is left at that."""
 Progress = Callable[[int, int], None]
@@ -85,8 +87,10 @@ class Follower:
     async def fold_page(self, page: Page) -> None:
         """Verify, open and store one page. The cursor and all it brought are one transaction."""
         state = self.state
+        # An entry may be large and name a thousand devices.
+        few = len(page.records) <= FEW and not any(r.kind is Kind.ENTRY for r in page.records)
         try:
-            heads, control = await self._run(_control, state, page, epoch_seconds(self._work.clock.now()))
+            heads, control = await self._run(few, _control, state, page, epoch_seconds(self._work.clock.now()))
         except Fork as fork:
             await self._store(state, Folded(state.cid, state.p, state.head, alarm=fork.code))
             raise
@@ -99,24 +103,28 @@ class Follower:
         messages = [r for r in page.records if r.kind is Kind.MESSAGE and r.p <= control.end]
         checked = await self._verify(messages, newest)
         older = await self._older_heads(state, control, checked)
-        opening = await self._run(open_in_order, ready, control, checked, older)
+        opening = await self._run(few, open_in_order, ready, control, checked, older)
         if opening.end < control.end:
             # A message stopped the fold: what stands behind it must not have changed the roster either.
-            control = await self._run(fold_control, state, page.records[: opening.end - state.p], heads)
+            control = await self._run(few, fold_control, state, page.records[: opening.end - state.p], heads)
             ready = replace(ready, roster=control.newest)
         judged = await self._judge(ready, opening.opened, control.heads)
         folded = to_store(ready, control, opening, judged, secrets, page.records)
         await self._store(state_after(ready, control, opening, judged, folded), folded)
         _say(folded.alarm)
 
-    async def _run(self, work: Callable[..., R], *args: object) -> R:
+    async def _run(self, few: bool, work: Callable[..., R], *args: object) -> R:
+        if few:
+            return work(*args)
         return await asyncio.get_running_loop().run_in_executor(self._work.executor, work, *args)
 
     async def _verify(self, messages: Sequence[LogRecord], roster: Roster) -> list[Checked]:
         """Signatures on all lanes: verification releases the GIL and is most of the time."""
-        size = max(1, -(-len(messages) // self._work.lanes))
+        if len(messages) <= FEW:
+            return check_signatures(messages, roster)
+        size = -(-len(messages) // self._work.lanes)
         parts = [messages[i : i + size] for i in range(0, len(messages), size)]
-        done = await asyncio.gather(*(self._run(check_signatures, part, roster) for part in parts))
+        done = await asyncio.gather(*(self._run(False, check_signatures, part, roster) for part in parts))
         return [checked for part in done for checked in part]
 
     async def _older_heads(self, state: CircleState, control: Control, checked: Sequence[Checked]) -> dict[int, bytes]:
@@ -210,7 +218,7 @@ class Follower:
         after = 0
         while rows := await self.vault.pending(self.state.cid, e, after, BATCH):
             after = rows[-1][0]
-            opened, refused = await self._run(_open_rows, self.state, e, rows)
+            opened, refused = await self._run(len(rows) <= FEW, _open_rows, self.state, e, rows)
             judged = await self._judge(self.state, opened, {})
             state = self.state
             codes = {**refused, **judged.refused}

@@ -75,7 +75,8 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
     if len(words.encode("utf-8")) > MAX_TEXT_BYTES:
         raise UserError("too-long", length=len(words), most=MAX_TEXT_BYTES)
     unreached: RelayError | None = None
-    if not circle.synced or await node.vault.find_thread(circle.cid, title) is None:
+    found = await node.vault.find_thread(circle.cid, title) if circle.synced else None
+    if found is None:
         # The thread may have been begun by another a moment ago.
         try:
             await node.sync(circle)
@@ -85,7 +86,7 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
                 raise UserError("removed") from None
             unreached = error
     async with node.holding(circle):
-        thread = await _enqueue(node, circle, title, words)
+        thread = await _enqueue(node, circle, title, words, found)
         if any((cid, name) == (circle.cid, title) for cid, name, _ in await node.vault.drafts()):
             await node.vault.put_draft(circle.cid, title, "")
         if unreached is None:
@@ -98,9 +99,10 @@ async def _post(node: Node, circle: Circle, title: str, words: str) -> Posted:
     return Posted(thread.hex(), True)
 
 
-async def _enqueue(node: Node, circle: Circle, title: str, words: str) -> bytes:
-    """Store the post, and the thread where it is new; returns the thread's id."""
-    found = await node.vault.find_thread(circle.cid, title)
+async def _enqueue(node: Node, circle: Circle, title: str, words: str, found: bytes | None) -> bytes:
+    """Store the post, and the thread where it is new; returns the thread's id, which is `found` if it was here."""
+    if found is None:
+        found = await node.vault.find_thread(circle.cid, title)
     check_open(circle, found)
     if found is None and circle.outbox.waiting:
         # Begun here a moment ago, and not sent yet.
