@@ -223,7 +223,9 @@ class GatewayStore(Protocol):
         """How far this platform has been read: what `take_in` was last given, "" at first."""
 
     async def take_in(self, platform: Platform, events: Sequence[Incoming], cursor: str) -> int:
-        """Store events and the cursor together; returns how many were new. Only then may the platform be told."""
+        """Store events and the cursor together; returns how many were new. Only then may the platform be told. Whoever
+        did something, other than going, has not blocked us any more.
+        """
 
     async def waiting(self, limit: int) -> list[Incoming]:
         """Events not done yet, oldest first, at most one of each chat, so that each chat is handled in order."""
@@ -287,7 +289,7 @@ class GatewayStore(Protocol):
         """Where a post has been delivered to, for edits and removals."""
 
     async def block(self, platform: Platform, chat: str) -> None:
-        """They don't want to hear from us: nothing more is sent there until they write."""
+        """They don't want to hear from us: what waits is dropped, and nothing more is written until they come back."""
 
     async def forget(self, platform: Platform, chat: str) -> None:
         """Erase a guest, their deliveries and their events."""

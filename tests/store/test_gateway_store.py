@@ -116,6 +116,24 @@ async def test_an_event_is_taken_in_once_even_after_it_was_handled(vault: Gatewa
     assert await vault.take_in(TELEGRAM, [event(2), event(3)], "3") == 1
 
 
+async def test_half_a_character_holds_nothing_up(vault: GatewayVault) -> None:
+    broken = event(1, text="a\ud800b", payload="\udfff", message="\U0001f600\x00")
+    assert await vault.take_in(TELEGRAM, [broken, event(2, "c")], "2") == 2
+    first, second = await vault.waiting(9)
+    assert (first.text, first.payload, first.message) == ("a?b", "?", "\U0001f600\x00")
+    assert second.key == "event-2"
+    assert await vault.take_in(TELEGRAM, [broken], "2") == 0
+
+
+async def test_whoever_does_something_has_not_blocked_us_any_more(vault: GatewayVault) -> None:
+    for n, sort in enumerate(Sort):
+        await vault.step(Step(0, guest(sort.value, blocked=True)))
+        await vault.take_in(TELEGRAM, [event(n, sort.value, sort=sort)], "1")
+        found = await vault.guest(TELEGRAM, sort.value)
+        assert found is not None
+        assert found.blocked is (sort is Sort.GONE)
+
+
 def test_only_so_many_keys_are_remembered(tmp_path: Path) -> None:
     with raw(tmp_path) as connection:
         models.ensure(connection)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -11,11 +12,12 @@ from sqlalchemy import Connection
 from peerbot.core.doors import Incoming, Platform, Sort
 from peerbot.store.vault.gateway import chats
 from peerbot.store.vault.gateway.models import PLATFORM_OF, PLATFORMS
-from peerbot.store.vault.rows import signed, unsigned
+from peerbot.store.vault.rows import numbers, signed, unsigned
 
 KEYS: Final = 100_000
 """How many events are remembered after they were handled: a platform repeats what it told within a day."""
 
+_TEXTS: Final = ("key", "chat", "text", "payload", "message", "about", "topic")
 _CURSOR: Final = "SELECT value FROM platform_cursor WHERE platform = ?"
 _SET_CURSOR: Final = (
     "INSERT INTO platform_cursor (platform, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
@@ -26,6 +28,7 @@ _TRIM: Final = "DELETE FROM inbox_key WHERE n <= (SELECT max(n) FROM inbox_key) 
 _ADD: Final = (
     "INSERT INTO inbox (chat, key, sort, at, text, payload, message, about, topic) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_UNBLOCK: Final = "UPDATE guest SET blocked = 0 WHERE blocked = 1 AND chat IN (SELECT value FROM json_each(?))"
 _WAITING: Final = (
     "SELECT i.id, c.platform, i.key, c.address, i.sort, i.at, i.text, i.payload, i.message, i.about, i.topic "
     "FROM (SELECT min(id) AS first FROM inbox GROUP BY chat ORDER BY first LIMIT ?) "
@@ -42,14 +45,23 @@ def take_in(
     connection: Connection, platform: Platform, events: Sequence[Incoming], cursor: str, keys: int = KEYS
 ) -> int:
     number = PLATFORMS[platform]
-    fresh = _fresh(connection, number, events)
+    fresh = _fresh(connection, number, [_storable(event) for event in events])
     if fresh:
         places = chats.enter(connection, platform, (event.chat for event in fresh))
         connection.exec_driver_sql(_ADD_KEY, [(number, event.key) for event in fresh])
         connection.exec_driver_sql(_ADD, [_row(places[event.chat], event) for event in fresh])
         connection.exec_driver_sql(_TRIM, (keys,))
+        back = {places[event.chat] for event in fresh if event.sort is not Sort.GONE}
+        connection.exec_driver_sql(_UNBLOCK, (numbers(back),))
     connection.exec_driver_sql(_SET_CURSOR, (number, cursor))
     return len(fresh)
+
+
+def _storable(event: Incoming) -> Incoming:
+    """Without halves of characters, which JSON can hold and SQLite can't: one such event would hold up all others."""
+    texts: dict[str, Any] = {name: getattr(event, name) for name in _TEXTS}
+    mended: dict[str, Any] = {name: text.encode("utf-8", "replace").decode("utf-8") for name, text in texts.items()}
+    return event if mended == texts else replace(event, **mended)
 
 
 def _fresh(connection: Connection, platform: int, events: Sequence[Incoming]) -> list[Incoming]:
