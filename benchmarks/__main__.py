@@ -28,6 +28,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "node.catchup_memory",
         "matrix_nio.receive",
     ),
+    "tui": ("tui.first_screen", "tui.key_to_paint", "textual.bare_first_screen"),
 }
 """What each module measures, in one run so that what is compared has met the same machine."""
 
