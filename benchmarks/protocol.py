@@ -51,7 +51,7 @@ def _messages(circle: CircleBuilder) -> list[Figure]:
     make = _maker(circle)
     wire = make()
     makes, bare_makes = side_by_side(make, _bare_seal())
-    opens, bare_opens = side_by_side(_opener(circle, wire), _bare_open(), calls=20)
+    opens, bare_opens = side_by_side(_opener(circle, wire), _bare_open())
     size = f"a post of {len(_TEXT)} characters, {len(wire)} bytes on the wire"
     return [
         beside(

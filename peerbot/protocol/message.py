@@ -132,7 +132,7 @@ def seal_message(keys: EpochKeys, key: SigningKey, header: Header, plaintext: by
     """The wire of a message. `header.salt` is made here. Raises ValueError where the plaintext doesn't fit."""
     if len(plaintext) > MAX_PLAINTEXT:
         raise ValueError("the body doesn't fit into a message")
-    unsalted = _HEADER.encode(*msgspec.structs.astuple(header))[:-32]
+    unsalted = _header_bytes(header)[:-32]
     hedged = (_SALT_RANDOM, random_bytes(32), _SALT_HEADER, unsalted, u32(len(plaintext)), plaintext)
     raw = unsalted + keys.hedge.mac(b"".join(hedged))
     kc, k, n = derive(_message_key(keys, raw))
@@ -140,6 +140,14 @@ def seal_message(keys: EpochKeys, key: SigningKey, header: Header, plaintext: by
     sealed = b"".join((_SEALED_HEADER, raw, _SEALED_KC, kc, u32(len(ciphertext)), ciphertext))
     signature = key.sign(labels.SIG_MESSAGE, sha256(sealed))
     return b"".join((_WIRE_SIGNATURE, signature, u32(len(sealed)), sealed))
+
+
+def _header_bytes(h: Header) -> bytes:
+    """hdr. Looking at each width by name takes half the time that Layout takes for any structure."""
+    hashes = len(h.cid) == len(h.roster_head) == len(h.log_head) == len(h.prev_own) == len(h.salt) == 32
+    if not hashes or not len(h.author) == len(h.device) == len(h.chain) == 16:
+        raise ValueError("a field of the header has a wrong width")
+    return _HEADER.pack(msgspec.structs.astuple(h))
 
 
 def message_key(keys: EpochKeys, header_bytes: bytes) -> MessageKey:

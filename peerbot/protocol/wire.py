@@ -6,7 +6,7 @@ S(label, f1..fn) = u8 len(label) | label | u16 n | n times (u32 len(f) | f), int
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -111,6 +111,7 @@ class Layout:
     """
 
     __slots__ = (
+        "_arity",
         "_constants",
         "_fixed",
         "_front",
@@ -126,6 +127,7 @@ class Layout:
 
     def __init__(self, label: bytes, *fields: Field) -> None:
         self.label = label
+        self._arity = len(fields)
         self._fixed = next((i for i, f in enumerate(fields) if isinstance(f, Var)), len(fields))
         self._var = next((f for f in fields if isinstance(f, Var)), None)
         self._rest = fields[self._fixed + 1 :]
@@ -141,19 +143,21 @@ class Layout:
         self.size: Final = self._front.size
         """Bytes of a structure without Var fields; of others, of their front."""
         self._template: list[Any] = [part for size in self._constants for part in (size, None)][: 2 * len(sizes) or 1]
-        self._raw_at = [2 * i + 1 for i, f in enumerate(front) if isinstance(f, Raw)]
+        self._raw_at = [i for i, f in enumerate(front) if isinstance(f, Raw)]
         self._widths = [f.size for f in front if isinstance(f, Raw)]
 
     def encode(self, *values: int | bytes) -> bytes:
         """The structure's bytes. A value of the wrong width is a programming error and raises ValueError."""
-        var = self._var
-        parts = self._template.copy()
-        # Too few or too many don't fit into the template: ValueError too.
-        parts[1::2] = values if var is None else values[: self._fixed]
         # struct would pad or cut a value of the wrong width without a word.
-        if [len(parts[i]) for i in self._raw_at] != self._widths:
+        if len(values) != self._arity or [len(values[i]) for i in self._raw_at] != self._widths:  # type: ignore[arg-type]
             raise ValueError(f"a field of {self.label!r} has a wrong width")
-        return self._front.pack(*parts) if var is None else self._encode_var(parts, var, *values[self._fixed :])
+        return self.pack(values) if self._var is None else self._encode_var(self._var, values)
+
+    def pack(self, values: Sequence[int | bytes], *length: int) -> bytes:
+        """`encode` of a structure without Var fields whose widths the caller has looked at."""
+        parts = self._template.copy()
+        parts[1::2] = values
+        return self._front.pack(*parts, *length)
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """The fields, integers as int. Raises Malformed unless `data` is exactly one such structure."""
@@ -173,12 +177,13 @@ class Layout:
             raise Malformed
         return (*parts[1:-1:2], data[size:])
 
-    def _encode_var(self, front: list[Any], var: Var, *values: int | bytes) -> bytes:
-        """From the first Var on, which completes the front."""
-        raws = [v if isinstance(v, bytes) else u64(v) for v in values]
-        if len(raws) != 1 + len(self._rest) or not all(map(_fits, (var, *self._rest), map(len, raws))):
+    def _encode_var(self, var: Var, values: tuple[int | bytes, ...]) -> bytes:
+        """The front is complete with the first Var's length."""
+        first, *raws = [v if isinstance(v, bytes) else u64(v) for v in values[self._fixed :]]
+        if not _fits(var, len(first)) or not all(map(_fits, self._rest, map(len, raws))):
             raise ValueError(f"a field of {self.label!r} has a wrong width")
-        return self._front.pack(*front, len(raws[0])) + b"".join(raws[:1] + [u32(len(raw)) + raw for raw in raws[1:]])
+        front = self.pack(values[: self._fixed], len(first))
+        return b"".join((front, first, *(u32(len(raw)) + raw for raw in raws)))
 
     def _decode_rest(self, data: bytes) -> Iterable[int | bytes]:
         """The first Var and what stands behind it."""
